@@ -1,0 +1,23 @@
+// The canonical paths: constants, not configuration, so that every tool and every person finds them in the same place.
+
+export const WORKSPACE = '/workspace';
+export const IDENTITY_DIRECTORY = '/workspace/.tazpod';
+export const VAULT_DIRECTORY = '/workspace/.tazpod/vault';
+export const VAULT_FILE = '/workspace/.tazpod/vault/vault.tar.aes';
+
+/** The operator's home; the enclave and the AWS bridge are names in it. */
+export const HOME = '/home/tazpod';
+export const ENCLAVE_NAME = 'secrets';
+export const AWS_NAME = '.aws';
+export const ENCLAVE = '/home/tazpod/secrets';
+export const BRIDGE_SOURCE = '/home/tazpod/secrets/.aws';
+export const BRIDGE_TARGET = '/home/tazpod/.aws';
+
+/** The passphrase cache: a name in the enclave, never a member of a vault. */
+export const PASSPHRASE_CACHE_NAME = '.vault_pass';
+
+export const RUNTIME_DIRECTORY = '/run/tazpod';
+export const CONTROL_SOCKET = '/run/tazpod/control.sock';
+
+/** Tool state that outlives the container: directories under IDENTITY_DIRECTORY, links to them in the home. */
+export const IDENTITY_NAMES = ['.pi', '.omp', '.gemini', '.claude', '.aws', '.opencode'] as const;

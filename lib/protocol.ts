@@ -1,0 +1,192 @@
+// The control protocol, as both ends see it: one JSON object a line, bounded, versioned.
+// A client sends one request and waits for its reply before it sends the next. What an unlock or a save holds
+// belongs to its connection: when that ends, PID 1 undoes an unlock that was not committed and frees the saver's lock.
+// Nothing secret ever goes over it: no passphrase, no key, no contents, no name of a file in the vault.
+
+import { isErrorCode, TazpodError, type ErrorCode } from './errors.ts';
+
+export const PROTOCOL_VERSION = 1;
+
+/** The longest line that either end accepts, in bytes, its newline included. */
+export const MAX_LINE_BYTES = 16_384;
+
+/** The longest baseline, in characters. */
+export const MAX_BASELINE_LENGTH = 1024;
+
+/**
+ * What a client may ask.
+ * - `status`: what is the state?
+ * - `open`: begin an unlock: mount the enclave.
+ * - `commit`: end it: bridge `.aws`; from here on the state is unlocked.
+ * - `save`: take the saver's lock (waits while another holds it) and learn what was saved last.
+ * - `saved`: the vault file now holds what `baseline` describes. The lock stays with the connection.
+ * - `close`: lock: unmount the bridge, wipe and unmount the enclave.
+ *
+ * `baseline` describes the vault file and the contents that were read or written last. Only clients understand it;
+ * PID 1 keeps it for the next one.
+ */
+export type Request =
+  | { readonly op: 'status' }
+  | { readonly op: 'open' }
+  | { readonly op: 'commit'; readonly baseline: string }
+  | { readonly op: 'save' }
+  | { readonly op: 'saved'; readonly baseline: string }
+  | { readonly op: 'close' };
+
+export type VaultState = 'locked' | 'opening' | 'unlocked' | 'closing';
+
+/** A process that still holds the enclave, or held it when it was emptied. */
+export interface Holder {
+  readonly pid: number;
+  readonly command: string;
+}
+
+/** What PID 1 answers to each request. */
+export interface Replies {
+  status: {
+    readonly state: VaultState;
+    /** Milliseconds since the epoch: when this state began. */
+    readonly since: number;
+    /** The process that answers: 1, unless another program is the container's init. */
+    readonly pid: number;
+    readonly version: string;
+  };
+  open: {
+    /** The device number (`st_dev`) of the enclave's file system: the only place to extract to. */
+    readonly device: number;
+    /** What the enclave can hold, in bytes. */
+    readonly size: number;
+    /** The enclave holds an unlocked vault already: there is nothing to decrypt, only to commit. */
+    readonly cached: boolean;
+  };
+  commit: {
+    /** How the home's `.aws` shows the enclave's: a bind mount, or without the capability a symbolic link. */
+    readonly bridge: 'mount' | 'link';
+    /** The home's `.aws` was a directory with contents, which lie covered, in the clear, until the lock. */
+    readonly covers: boolean;
+  };
+  save: { readonly device: number; readonly baseline: string };
+  saved: { readonly baseline: string };
+  close: {
+    /** False where the engine gave the enclave: emptied, but still mounted. */
+    readonly unmounted: boolean;
+    readonly holders: readonly Holder[];
+  };
+}
+
+export type Op = Request['op'];
+
+/** What stands on the wire for a reply: the reply's fields beside `ok`, or an error a person can act on. */
+export type Reply<O extends Op = Op> = ({ readonly ok: true } & Replies[O]) | RefusedReply;
+
+export interface RefusedReply {
+  readonly ok: false;
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly hint?: string;
+}
+
+/** One request as its line, newline included. */
+export function encodeRequest(request: Request): string {
+  return `${JSON.stringify({ v: PROTOCOL_VERSION, ...request })}\n`;
+}
+
+/**
+ * Reads one request.
+ * @param line without its newline
+ * @throws TazpodError `usage` for anything that is not a request of this version
+ */
+export function decodeRequest(line: string): Request {
+  const value = parseObject(line);
+  if (value['v'] !== PROTOCOL_VERSION) {
+    throw new TazpodError('usage', `cannot speak version ${String(value['v'])} of the control protocol`, {
+      hint: `this PID 1 speaks version ${PROTOCOL_VERSION}: use the tazpod of the same image`,
+    });
+  }
+  const op = value['op'];
+  switch (op) {
+    case 'status':
+    case 'open':
+    case 'save':
+    case 'close':
+      return { op };
+    case 'commit':
+    case 'saved': {
+      const baseline = value['baseline'];
+      if (typeof baseline !== 'string' || baseline.length > MAX_BASELINE_LENGTH) {
+        throw new TazpodError('usage', `cannot take the request "${op}": its baseline is missing or too long`);
+      }
+      return { op, baseline };
+    }
+    default:
+      throw new TazpodError('usage', 'cannot tell what the request asks for');
+  }
+}
+
+/** One reply as its line, newline included. */
+export function encodeReply(reply: Reply): string {
+  return `${JSON.stringify(reply)}\n`;
+}
+
+/** An error as the reply that tells it. What is not a TazpodError is `unexpected`. */
+export function refuse(error: unknown): RefusedReply {
+  if (error instanceof TazpodError) {
+    const { code, message, hint } = error;
+    return { ok: false, code, message, ...(hint === undefined ? {} : { hint }) };
+  }
+  return { ok: false, code: 'unexpected', message: error instanceof Error ? error.message : String(error) };
+}
+
+/**
+ * Reads the reply to a request of kind `op`. The fields are PID 1's, which is trusted; their types are not checked again.
+ * @throws TazpodError the error that PID 1 answered, or `unreachable` for a line that is no reply
+ */
+export function decodeReply<O extends Op>(_op: O, line: string): Replies[O] {
+  const value = parseObject(line);
+  if (value['ok'] === true) return value as unknown as Replies[O];
+  const { code, message, hint } = value;
+  if (value['ok'] !== false || !isErrorCode(code) || typeof message !== 'string') {
+    throw new TazpodError('unreachable', 'cannot understand what PID 1 answered', {
+      hint: 'use the tazpod of the same image as its PID 1',
+    });
+  }
+  throw new TazpodError(code, message, { hint: typeof hint === 'string' ? hint : undefined });
+}
+
+function parseObject(line: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(line);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+      return value as Record<string, unknown>;
+    }
+  } catch {
+    // Not JSON at all: refused below like any other line that is not an object.
+  }
+  throw new TazpodError('usage', 'cannot read the line: it is not a JSON object');
+}
+
+/** Cuts a byte stream into lines, refusing one that is longer than MAX_LINE_BYTES. */
+export class LineReader {
+  #rest: Buffer = Buffer.alloc(0);
+
+  /**
+   * The lines that `chunk` completes, without their newlines.
+   * @throws TazpodError `usage` when a line grows too long; the connection is of no more use then
+   */
+  push(chunk: Buffer): string[] {
+    const lines: string[] = [];
+    let rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    for (let end = rest.indexOf(0x0a); end !== -1; end = rest.indexOf(0x0a)) {
+      if (end >= MAX_LINE_BYTES) throw tooLong();
+      lines.push(rest.toString('utf8', 0, end));
+      rest = rest.subarray(end + 1);
+    }
+    if (rest.length >= MAX_LINE_BYTES) throw tooLong();
+    this.#rest = rest;
+    return lines;
+  }
+}
+
+function tooLong(): TazpodError {
+  return new TazpodError('usage', `cannot take a line of more than ${MAX_LINE_BYTES} bytes`);
+}
