@@ -1,0 +1,282 @@
+// What an archive may make, decided entry by entry in memory before anything is written. Extraction, listing, the check
+// of what a save wrote, and packing all ask here: whatever save writes, unlock opens.
+// The invariant: every parent on the way to an entry is a directory that the same archive made, never a link, so no
+// write goes through one; and no symbolic link, nor any chain of them, leads out of the tree.
+
+import { TazpodError, type ErrorCode } from './errors.ts';
+import { escapeName } from './escape.ts';
+import type { ArchiveLimits } from './limits.ts';
+import { AWS_NAME, PASSPHRASE_CACHE_NAME } from './paths.ts';
+import type { TarEntry } from './tar-reader.ts';
+import {
+  componentsOf,
+  nameOf,
+  newDirectory,
+  PERMISSION_BITS,
+  type DirectoryNode,
+  type Node,
+  type SymlinkNode,
+} from './tree.ts';
+
+/** Linux: longest name of a file, and longest path or link target less its NUL. */
+const NAME_MAX = 255;
+const PATH_MAX = 4095;
+
+/** Mode of parents that the archive does not name. */
+const PARENT_MODE = 0o755;
+
+/** Where an accepted entry goes, and what must happen there. Paths are relative and made of plain names. */
+export interface Placement {
+  readonly path: Buffer;
+  readonly node: Node;
+  /** Parents that the archive did not name, from the top: to be made first. */
+  readonly parents: readonly Buffer[];
+  /** What stood there before, by an earlier entry of the same name: to be removed first, unless both are directories. */
+  readonly replaces: Node['kind'] | undefined;
+  /** The file that a hard link is another name of. */
+  readonly linkTo: Buffer | undefined;
+}
+
+/** Why an entry is refused, in words that follow its name: the `cause` of the error that is thrown. */
+export class Refusal extends Error {
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+
+  constructor(reason: string, code: ErrorCode = 'refused-entry', hint?: string) {
+    super(reason);
+    this.code = code;
+    this.hint = hint;
+  }
+}
+
+/** A symbolic link whose target goes down and up again: what it means depends on the whole tree. */
+interface WindingLink {
+  readonly name: Buffer;
+  readonly components: readonly string[];
+  readonly node: SymlinkNode;
+}
+
+export class EntryRules {
+  /** The tree as the entries accepted so far make it. */
+  readonly root: DirectoryNode = newDirectory(0o700);
+  readonly #limits: ArchiveLimits;
+  readonly #windingLinks: WindingLink[] = [];
+  #entries = 0;
+  #bytes = 0;
+
+  constructor(limits: ArchiveLimits) {
+    this.#limits = limits;
+  }
+
+  /** Entries so far, parents that had to be made included. */
+  get entries(): number {
+    return this.#entries;
+  }
+
+  /** Bytes of contents that the tree holds; hard links count once. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /**
+   * Judges the next entry and adds it to the tree. A refused entry leaves the tree as it was.
+   * @param options.last every entry that could matter to this one is in the tree: nothing about it waits for `finish`
+   * @returns undefined for an entry that is passed over: the top directory itself, and a passphrase cache
+   * @throws TazpodError `refused-entry` or `too-big`, naming the entry; its `cause` is the `Refusal`
+   */
+  accept(entry: TarEntry, options: { readonly last?: boolean } = {}): Placement | undefined {
+    return named(entry.name, () => this.#place(entry, options.last ?? false));
+  }
+
+  /**
+   * Judges what can only be judged when all entries are there.
+   * @throws TazpodError `refused-entry`
+   */
+  finish(): void {
+    for (const { name, components, node } of this.#windingLinks) {
+      if (this.#find(components) === node) named(name, () => this.#refuseIfItWindsThroughLinks(components, node));
+    }
+    this.#windingLinks.length = 0;
+  }
+
+  #place(entry: TarEntry, isLast: boolean): Placement | undefined {
+    this.#count(1);
+    const components = safeComponents(entry.name, 'its name');
+    if (components[0] === PASSPHRASE_CACHE_NAME) return undefined;
+    refuseSpecial(entry.type);
+    const last = components.at(-1);
+    if (last === undefined) {
+      if (entry.type !== '5') throw new Refusal('it would replace the top directory');
+      return undefined;
+    }
+    if (components.length === 1 && last === AWS_NAME && entry.type !== '5') {
+      throw new Refusal('it must be a directory');
+    }
+    const hardLink = entry.type === '1' ? this.#hardLinkTarget(entry.target) : undefined;
+    if (hardLink?.path.equals(nameOf(components))) return undefined;
+    const parents: Buffer[] = [];
+    const directory = this.#parentOf(components, parents);
+    const existing = directory.children.get(last);
+    const node = hardLink?.node ?? this.#newNode(entry, existing);
+    if (node.kind === 'file' && node === existing) return undefined;
+    if (node.kind === 'symlink') this.#checkTarget(entry.name, components, node, isLast);
+    if (existing && existing !== node) this.#remove(existing);
+    this.#add(node);
+    directory.children.set(last, node);
+    const linkTo = node.kind === 'file' ? hardLink?.path : undefined;
+    return { path: nameOf(components), node, parents, replaces: existing?.kind, linkTo };
+  }
+
+  #newNode(entry: TarEntry, existing: Node | undefined): Node {
+    switch (entry.type) {
+      case '5':
+        if (existing?.kind !== 'directory') return newDirectory(entry.mode, entry.mtime);
+        existing.mode = entry.mode & PERMISSION_BITS;
+        existing.mtime = entry.mtime;
+        return existing;
+      case '2':
+        return { kind: 'symlink', target: Buffer.from(entry.target) };
+      default:
+        return {
+          kind: 'file',
+          mode: entry.mode & PERMISSION_BITS,
+          content: { size: entry.size, hash: Buffer.alloc(0), names: 0 },
+        };
+    }
+  }
+
+  /** The directory that an entry goes to; makes what is missing on the way. */
+  #parentOf(components: readonly string[], made: Buffer[]): DirectoryNode {
+    let directory = this.root;
+    for (const [index, component] of components.slice(0, -1).entries()) {
+      let next = directory.children.get(component);
+      if (next === undefined) {
+        this.#count(1);
+        next = newDirectory(PARENT_MODE);
+        directory.children.set(component, next);
+        made.push(nameOf(components.slice(0, index + 1)));
+      }
+      if (next.kind === 'symlink') throw new Refusal('it would be written through a symbolic link');
+      if (next.kind === 'file') throw new Refusal('its parent is not a directory');
+      directory = next;
+    }
+    return directory;
+  }
+
+  #remove(node: Node): void {
+    if (node.kind === 'directory' && node.children.size > 0) {
+      throw new Refusal('it would replace a directory that is not empty');
+    }
+    if (node.kind !== 'file') return;
+    node.content.names -= 1;
+    if (node.content.names === 0) this.#bytes -= node.content.size;
+  }
+
+  #add(node: Node): void {
+    if (node.kind !== 'file') return;
+    const bytes = node.content.names === 0 ? node.content.size : 0;
+    if (this.#bytes + bytes > this.#limits.contents) {
+      throw tooBig(`with it the contents are more than ${this.#limits.contents} bytes`);
+    }
+    this.#bytes += bytes;
+    node.content.names += 1;
+  }
+
+  #count(entries: number): void {
+    this.#entries += entries;
+    if (this.#entries > this.#limits.entries) throw tooBig(`it is one of more than ${this.#limits.entries} entries`);
+  }
+
+  #hardLinkTarget(target: Buffer): { readonly node: Node; readonly path: Buffer } {
+    const components = safeComponents(target, 'its target');
+    const node = this.#find(components);
+    if (node === undefined || node.kind === 'directory') {
+      throw new Refusal('it is a hard link to what is no file of the archive before it');
+    }
+    // A hard link to a symbolic link is a second symbolic link, which must be safe in its own place.
+    return { node: node.kind === 'symlink' ? { ...node } : node, path: nameOf(components) };
+  }
+
+  #find(components: readonly string[]): Node | undefined {
+    let node: Node | undefined = this.root;
+    for (const component of components) {
+      node = node?.kind === 'directory' ? node.children.get(component) : undefined;
+    }
+    return node;
+  }
+
+  /** Refuses a link whose target, read as plain names, leaves the tree. */
+  #checkTarget(name: Buffer, components: readonly string[], node: SymlinkNode, isLast: boolean): void {
+    const { target } = node;
+    if (target.length === 0) throw new Refusal('it is a link to nothing');
+    if (target.length > PATH_MAX) throw new Refusal('its target is too long');
+    if (target.includes(0)) throw new Refusal('its target holds a NUL');
+    if (target[0] === SLASH) throw new Refusal('it is a link to an absolute path');
+    let depth = components.length - 1;
+    for (const component of componentsOf(target)) {
+      depth += component === '..' ? -1 : 1;
+      if (depth < 0) throw new Refusal('it is a link that leads out');
+    }
+    if (!isWinding(target)) return;
+    if (isLast) this.#refuseIfItWindsThroughLinks(components, node);
+    else this.#windingLinks.push({ name, components, node });
+  }
+
+  /** `x/..` is the place it looks like only if `x` is no link: then plain names tell where the target is. */
+  #refuseIfItWindsThroughLinks(components: readonly string[], node: SymlinkNode): void {
+    const target = componentsOf(node.target);
+    const lastUp = target.lastIndexOf('..');
+    const here = components.slice(0, -1);
+    for (const component of target.slice(0, lastUp)) {
+      if (component === '..') here.pop();
+      else here.push(component);
+      if (this.#find(here)?.kind === 'symlink') throw new Refusal('it is a link that leads out through another link');
+    }
+  }
+}
+
+const SLASH = 0x2f;
+
+/** Whether a link's target goes down and up again: `../a` does not, `a/../b` does. */
+export function isWinding(target: Buffer): boolean {
+  const components = componentsOf(target);
+  const firstDown = components.findIndex((component) => component !== '..');
+  return firstDown !== -1 && components.includes('..', firstDown);
+}
+
+/** The components of a name that stays inside, whatever the tree. */
+function safeComponents(name: Buffer, what: string): string[] {
+  if (name.length === 0) throw new Refusal(`${what} is empty`);
+  if (name.includes(0)) throw new Refusal(`${what} holds a NUL`);
+  if (name[0] === SLASH) throw new Refusal(`${what} is absolute`);
+  const components = componentsOf(name);
+  if (components.includes('..')) throw new Refusal(`${what} leads out`);
+  const length = components.reduce((sum, component) => sum + component.length + 1, -1);
+  if (length > PATH_MAX || components.some((component) => component.length > NAME_MAX)) {
+    throw new Refusal(`${what} is too long`);
+  }
+  return components;
+}
+
+function refuseSpecial(type: string): void {
+  if (type === '3' || type === '4') throw new Refusal('it is a device');
+  if (type === '6') throw new Refusal('it is a fifo');
+}
+
+function tooBig(reason: string): Refusal {
+  return new Refusal(
+    reason,
+    'too-big',
+    'raise TAZPOD_ENCLAVE_SIZE (tazpod vault: --max-size), or keep less in the vault',
+  );
+}
+
+function named<T>(name: Buffer, judge: () => T): T {
+  try {
+    return judge();
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    const message = `cannot accept the entry "${escapeName(name)}": ${error.message}`;
+    throw new TazpodError(error.code, message, { hint: error.hint, cause: error });
+  }
+}

@@ -1,0 +1,97 @@
+// The bytes of a vault: salt 32, nonce 12, AES-256-GCM ciphertext, tag 16; no associated data.
+// key = PBKDF2-HMAC-SHA256(passphrase bytes, salt, 100 000 iterations, 32 bytes). Salt and nonce are fresh at every save.
+// Nothing of a plaintext leaves this file before its tag has been verified.
+
+import { createCipheriv, createDecipheriv, createHmac, pbkdf2, randomBytes } from 'node:crypto';
+import { promisify } from 'node:util';
+
+import { TazpodError } from './errors.ts';
+import { wipe } from './passphrase.ts';
+
+const SALT_BYTES = 32;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+const CIPHERTEXT_AT = SALT_BYTES + NONCE_BYTES;
+const SHORTEST = CIPHERTEXT_AT + TAG_BYTES;
+const ITERATIONS = 100_000;
+const KEY_BYTES = 32;
+const CIPHER = 'aes-256-gcm';
+
+const pbkdf2OnThreadPool = promisify(pbkdf2);
+
+/**
+ * The salt that a vault's key is derived with: a view of its first 32 bytes.
+ * @throws TazpodError `wrong-passphrase` when the file is too short to be a vault; no key needs to be derived to know
+ */
+export function saltOf(sealed: Buffer): Buffer {
+  if (sealed.length < SHORTEST) {
+    throw new TazpodError(
+      'wrong-passphrase',
+      `cannot open the vault: it is too short (${sealed.length} bytes, a vault has at least ${SHORTEST})`,
+      { hint: 'the file is cut off or is not a vault: restore it from its .bak or another copy' },
+    );
+  }
+  return sealed.subarray(0, SALT_BYTES);
+}
+
+/** A fresh salt for a vault that is about to be sealed. */
+export function newSalt(): Buffer {
+  return randomBytes(SALT_BYTES);
+}
+
+/** Derives a vault's key (32 bytes) on the thread pool: some ten milliseconds. Wipe it after use. */
+export async function deriveKey(passphrase: Buffer, salt: Buffer): Promise<Buffer> {
+  return pbkdf2OnThreadPool(passphrase, salt, ITERATIONS, KEY_BYTES, 'sha256');
+}
+
+/**
+ * The key for digests of the contents (see contents-digest.ts), so that the vault's own key is used for nothing else.
+ * It stands and falls with the salt that `key` was derived with: keep that salt beside any digest.
+ */
+export function digestKeyOf(key: Buffer): Buffer {
+  return createHmac('sha256', key).update('tazpod contents digest').digest();
+}
+
+/**
+ * Decrypts a whole vault and verifies its tag.
+ * @returns the plaintext: a tar.gz
+ * @throws TazpodError `wrong-passphrase` when it is too short or its tag does not verify (GCM cannot tell why)
+ */
+export function unseal(sealed: Buffer, key: Buffer): Buffer {
+  const nonce = sealed.subarray(saltOf(sealed).length, CIPHERTEXT_AT);
+  const decipher = createDecipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
+  decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
+  const plaintext = decipher.update(sealed.subarray(CIPHERTEXT_AT, -TAG_BYTES));
+  try {
+    // GCM is a stream mode: `final` verifies the tag and has no bytes of its own.
+    decipher.final();
+  } catch (cause) {
+    wipe(plaintext);
+    throw new TazpodError('wrong-passphrase', 'cannot open the vault: wrong passphrase or corrupt file', {
+      hint: 'if the passphrase is right, restore the file from its .bak or another copy',
+      cause,
+    });
+  }
+  return plaintext;
+}
+
+/**
+ * Encrypts a tar.gz with a fresh nonce.
+ * @param key derived with exactly this `salt`, which must be fresh as well
+ */
+export function seal(plaintext: Buffer, key: Buffer, salt: Buffer): Buffer {
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
+  const ciphertext = cipher.update(plaintext);
+  cipher.final();
+  return Buffer.concat([salt, nonce, ciphertext, cipher.getAuthTag()]);
+}
+
+/**
+ * Tells one version of a vault file from every other: hex of salt, nonce and tag, which no two saves share.
+ * A file too short to be a vault is its own fingerprint.
+ */
+export function fingerprintOf(sealed: Buffer): string {
+  if (sealed.length < SHORTEST) return sealed.toString('hex');
+  return sealed.toString('hex', 0, CIPHERTEXT_AT) + sealed.toString('hex', sealed.length - TAG_BYTES);
+}

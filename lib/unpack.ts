@@ -1,0 +1,86 @@
+// The way from a tar.gz to a judged tree: decompress, read entries, apply the rules, hash contents, and hand each accepted
+// entry to whoever wants it. Extraction, check and listing differ only in what they do with it.
+
+import { createHash, hash, type Hash } from 'node:crypto';
+
+import { digestTree } from './contents-digest.ts';
+import { EntryRules, type Placement } from './entry-rules.ts';
+import { gunzip } from './gunzip.ts';
+import { streamBudget, type ArchiveLimits } from './limits.ts';
+import { TarReader, type TarEntry, type TarSink } from './tar-reader.ts';
+import type { Content, DirectoryNode } from './tree.ts';
+
+export interface Extracted {
+  /** Files, directories and links, parents that had to be made included. */
+  readonly entries: number;
+  /** Bytes of contents. */
+  readonly bytes: number;
+  /** Digest of the contents: see contents-digest.ts. */
+  readonly contents: string;
+}
+
+/** What becomes of accepted entries. Pieces are valid during the call only. */
+export interface Destination {
+  place(placement: Placement, mtime: number | undefined): void;
+  write(piece: Buffer): void;
+  endFile(): void;
+  /** All entries are there, and the archive has been read to its end without fault. */
+  finishDirectories(root: DirectoryNode): void;
+}
+
+/**
+ * Reads a whole archive under the rules.
+ * @throws TazpodError `malformed-archive`, `refused-entry`, `too-big`, and what the destination throws
+ */
+export async function unpack(
+  tarGz: Buffer,
+  options: { readonly limits: ArchiveLimits; readonly digestKey: Buffer; readonly destination: Destination },
+): Promise<Extracted> {
+  const rules = new EntryRules(options.limits);
+  const reader = new TarReader(new Unpacker(rules, options.destination));
+  for await (const piece of gunzip(tarGz, streamBudget(options.limits))) reader.push(piece);
+  reader.end();
+  rules.finish();
+  options.destination.finishDirectories(rules.root);
+  return { entries: rules.entries, bytes: rules.bytes, contents: digestTree(rules.root, options.digestKey) };
+}
+
+const HASH = 'sha256';
+
+class Unpacker implements TarSink {
+  readonly #rules: EntryRules;
+  readonly #destination: Destination;
+  /** The file whose contents come next; undefined while those of a passed-over entry do. */
+  #content: Content | undefined;
+  #hash: Hash | undefined;
+
+  constructor(rules: EntryRules, destination: Destination) {
+    this.#rules = rules;
+    this.#destination = destination;
+  }
+
+  entry(entry: TarEntry): void {
+    const placement = this.#rules.accept(entry);
+    if (placement === undefined) return;
+    this.#destination.place(placement, entry.mtime);
+    if (placement.node.kind === 'file' && !placement.linkTo) this.#content = placement.node.content;
+  }
+
+  data(piece: Buffer): void {
+    const content = this.#content;
+    if (content === undefined) return;
+    this.#destination.write(piece);
+    // Most files come in one piece: hashing that at once costs a fraction of setting up a Hash.
+    if (piece.length === content.size) content.hash = hash(HASH, piece, 'buffer');
+    else this.#hash = (this.#hash ?? createHash(HASH)).update(piece);
+  }
+
+  entryEnd(): void {
+    const content = this.#content;
+    if (content === undefined) return;
+    if (this.#hash) content.hash = this.#hash.digest();
+    else if (content.size === 0) content.hash = hash(HASH, '', 'buffer');
+    this.#content = this.#hash = undefined;
+    this.#destination.endFile();
+  }
+}
