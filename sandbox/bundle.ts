@@ -1,0 +1,95 @@
+// A container's files on this machine, in one directory that outlives its runs:
+//   layer/       the container's root: what it writes is here, and can be looked at when it is gone
+//   workspace/   what it sees at /workspace
+//   passwd, group, shadow   the machine's accounts, with the operator's in place of whoever has its name or ids
+//   launch       how PID 1 is started (launch.ts)
+// The machine's files are mounted over empty directories of the layer, in the container's own mount namespace only.
+
+import { chmod, chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { execa } from 'execa';
+
+import { HOME } from '../lib/paths.ts';
+import { OPERATOR_ID, unshareCommand, type Namespaces } from './namespaces.ts';
+
+export const OPERATOR_NAME = 'tazpod';
+
+export class Bundle {
+  readonly directory: string;
+  readonly #namespaces: Namespaces;
+
+  private constructor(directory: string, namespaces: Namespaces) {
+    this.directory = directory;
+    this.#namespaces = namespaces;
+  }
+
+  /** The bundle in `directory`, an absolute path, made where it is missing; what is there is kept. */
+  static async at(directory: string, namespaces: Namespaces): Promise<Bundle> {
+    const bundle = new Bundle(directory, namespaces);
+    await mkdir(bundle.layer, { recursive: true, mode: 0o755 });
+    await mkdir(bundle.workspace, { recursive: true, mode: 0o755 });
+    // In a user namespace the operator is who we are.
+    if (namespaces.kind === 'native') await chown(bundle.workspace, OPERATOR_ID, OPERATOR_ID);
+    await Promise.all([
+      writeFile(join(directory, 'passwd'), withOperator(await readFile('/etc/passwd', 'utf8'), PASSWD_ENTRY)),
+      writeFile(join(directory, 'group'), withOperator(await readFile('/etc/group', 'utf8'), GROUP_ENTRY)),
+      writeFile(join(directory, 'shadow'), `root:*:::::::\n${OPERATOR_NAME}:!:::::::\n`, { mode: 0o640 }),
+    ]);
+    return bundle;
+  }
+
+  /** The container's root, as it lies on disk. */
+  get layer(): string {
+    return join(this.directory, 'layer');
+  }
+
+  get workspace(): string {
+    return join(this.directory, 'workspace');
+  }
+
+  get namespaces(): Namespaces {
+    return this.#namespaces;
+  }
+
+  /** Puts a file into the container's root, for root alone, before it runs. */
+  async place(path: string, contents: string | Uint8Array, mode = 0o600): Promise<void> {
+    const file = join(this.layer, path);
+    await mkdir(join(file, '..'), { recursive: true, mode: 0o755 });
+    await writeFile(file, contents, { mode });
+    await chmod(file, mode);
+  }
+
+  /** A fresh container next time: forgets what the last one wrote, all but the workspace. */
+  async reset(): Promise<void> {
+    await this.#remove(this.layer);
+    await mkdir(this.layer, { mode: 0o755 });
+  }
+
+  /** Removes the directory and everything in it. */
+  async remove(): Promise<void> {
+    await this.#remove(this.layer, this.workspace);
+    await rm(this.directory, { recursive: true, force: true });
+  }
+
+  async #remove(...directories: string[]): Promise<void> {
+    if (this.#namespaces.kind === 'native') {
+      await Promise.all(directories.map((directory) => rm(directory, { recursive: true, force: true })));
+      return;
+    }
+    // Root of a user namespace left files behind that only it can remove.
+    const [file, ...flags] = unshareCommand(this.#namespaces);
+    await execa(file, [...flags, 'rm', '-rf', '--', ...directories]);
+  }
+}
+
+const PASSWD_ENTRY = `${OPERATOR_NAME}:x:${OPERATOR_ID}:${OPERATOR_ID}:TazPod operator:${HOME}:/bin/bash`;
+const GROUP_ENTRY = `${OPERATOR_NAME}:x:${OPERATOR_ID}:`;
+
+/** The lines of passwd(5) or group(5) without those that have the entry's name or id, and with the entry. */
+function withOperator(accounts: string, entry: string): string {
+  const others = accounts.split('\n').filter((line) => {
+    const [name, , id] = line.split(':');
+    return name !== '' && name !== OPERATOR_NAME && id !== String(OPERATOR_ID);
+  });
+  return [...others, entry, ''].join('\n');
+}
