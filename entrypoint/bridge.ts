@@ -1,0 +1,163 @@
+// The AWS bridge: shows the enclave's .aws at the home's. A bind mount made on descriptors, or without the capability a
+// symbolic link. What stood at the target is never lost: a directory is covered (or put aside for the link), a link is
+// put aside; both come back at the lock, or at the next boot.
+
+import {
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmdirSync,
+  symlinkSync,
+  unlinkSync,
+} from 'node:fs';
+
+import { errnoName, reasonOf, TazpodError } from '../lib/errors.ts';
+import { AWS_NAME, BRIDGE_SOURCE, BRIDGE_TARGET, HOME } from '../lib/paths.ts';
+import { hasCapability } from './capabilities.ts';
+import { Directory } from './directory.ts';
+import type { Enclave } from './enclave.ts';
+import type { Log } from './log.ts';
+import { attach, cloneMount } from './mount.ts';
+import { deviceName, readMounts } from './mountinfo.ts';
+import { asOperator, type Operator } from './operator.ts';
+import { unmountDevice } from './unmount.ts';
+
+/** Where what stood at the target waits: a name beside it, so that it is one rename away. */
+const ASIDE_NAME = '.aws.tazpod-aside';
+const LINK_TARGET = 'secrets/.aws';
+
+export interface Bridge {
+  readonly kind: 'mount' | 'link';
+  /** A directory with contents lies under the mount, in the clear. */
+  readonly covers: boolean;
+}
+
+/**
+ * Bridges `.aws`, unless it is bridged already.
+ * @throws TazpodError `cannot-mount`; what stood at the target is back in its place then
+ */
+export function bridgeAws(enclave: Enclave, operator: Operator, log: Log): Bridge {
+  using home = Directory.open(HOME);
+  using source = openSource(enclave, operator);
+  try {
+    return hasCapability('SYS_ADMIN')
+      ? mountBridge(home, source, enclave, operator, log)
+      : linkBridge(home, operator, log);
+  } catch (error) {
+    restoreAside(operator);
+    if (error instanceof TazpodError) throw error;
+    throw new TazpodError('cannot-mount', `cannot bridge ${BRIDGE_SOURCE} to ${BRIDGE_TARGET}: ${reasonOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+/** Takes the bridge away and puts back what stood there. */
+export function unbridgeAws(bridge: Bridge, enclave: Enclave, operator: Operator): void {
+  if (bridge.kind === 'mount') unmountDevice(enclave.device, (point) => point.equals(Buffer.from(BRIDGE_TARGET)));
+  restoreAside(operator);
+}
+
+/**
+ * Puts back what was put aside, by us or by a session that was killed: the link that we made in its place goes, and so
+ * does the empty directory that we mounted on.
+ */
+export function restoreAside(operator: Operator): void {
+  try {
+    using home = Directory.open(HOME);
+    asOperator(operator, () => {
+      const target = home.path(AWS_NAME);
+      if (readLink(target) === LINK_TARGET) unlinkSync(target);
+      if (!exists(home.path(ASIDE_NAME))) return;
+      if (exists(target)) rmdirSync(target);
+      renameSync(home.path(ASIDE_NAME), target);
+    });
+  } catch (error) {
+    // The operator put something of its own there meanwhile (ENOTEMPTY, ENOTDIR), or the home is not writable: both stay.
+    if (errnoName(error) === undefined) throw error;
+  }
+}
+
+function openSource(enclave: Enclave, operator: Operator): Directory {
+  let source: Directory;
+  try {
+    source = enclave.root.openBeneath(AWS_NAME);
+  } catch (error) {
+    throw new TazpodError('cannot-mount', `cannot bridge ${BRIDGE_SOURCE}: ${reasonOf(error)}`, {
+      hint: 'it must be a directory in the vault, and no link',
+      cause: error,
+    });
+  }
+  const { uid, dev } = source.stat();
+  if (uid === operator.uid && dev === enclave.device) return source;
+  source.close();
+  throw new TazpodError(
+    'cannot-mount',
+    `cannot bridge ${BRIDGE_SOURCE}: it is not a directory of the operator’s in the enclave`,
+  );
+}
+
+function mountBridge(home: Directory, source: Directory, enclave: Enclave, operator: Operator, log: Log): Bridge {
+  const device = deviceName(enclave.device);
+  if (readMounts().some((mount) => mount.device === device && mount.point.equals(Buffer.from(BRIDGE_TARGET)))) {
+    return { kind: 'mount', covers: false };
+  }
+  asOperator(operator, () => makeTarget(home, log));
+  using target = home.openBeneath(AWS_NAME);
+  if (target.stat().uid !== operator.uid) {
+    throw new TazpodError('cannot-mount', `cannot bridge to ${BRIDGE_TARGET}: it is not the operator’s`, {
+      hint: 'give it to the operator, or remove it',
+    });
+  }
+  const covers = asOperator(operator, () => readdirSync(target.path()).length > 0);
+  if (covers) log.warn(`${BRIDGE_TARGET} has contents of its own, in the clear: the vault’s cover them until the lock`);
+  using tree = cloneMount(source);
+  attach(tree, target);
+  return { kind: 'mount', covers };
+}
+
+/** Makes sure that a directory is there to mount on. */
+function makeTarget(home: Directory, log: Log): void {
+  const path = home.path(AWS_NAME);
+  if (readLink(path) !== undefined) putAside(home, log);
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    if (errnoName(error) !== 'EEXIST') throw error;
+  }
+}
+
+function linkBridge(home: Directory, operator: Operator, log: Log): Bridge {
+  asOperator(operator, () => {
+    const path = home.path(AWS_NAME);
+    if (readLink(path) === LINK_TARGET) return;
+    if (exists(path)) putAside(home, log);
+    symlinkSync(LINK_TARGET, path);
+  });
+  return { kind: 'link', covers: false };
+}
+
+function putAside(home: Directory, log: Log): void {
+  if (exists(home.path(ASIDE_NAME))) {
+    throw new TazpodError('cannot-mount', `cannot put ${BRIDGE_TARGET} aside: ${HOME}/${ASIDE_NAME} is there already`, {
+      hint: 'one of the two is yours to remove',
+    });
+  }
+  renameSync(home.path(AWS_NAME), home.path(ASIDE_NAME));
+  log.info(`${BRIDGE_TARGET} is put aside as ${ASIDE_NAME} until the lock`);
+}
+
+function readLink(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch (error) {
+    if (errnoName(error) !== 'ENOENT' && errnoName(error) !== 'EINVAL') throw error;
+    return undefined;
+  }
+}
+
+function exists(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+}

@@ -1,0 +1,87 @@
+// Capabilities (capabilities(7)): which ones PID 1 has, and which it takes away from everything it starts.
+
+import { constants } from 'node:os';
+
+import { TazpodError, errnoName } from '../lib/errors.ts';
+import { check, libc, systemCall } from './native.ts';
+
+const NUMBERS = {
+  CHOWN: 0,
+  DAC_OVERRIDE: 1,
+  FOWNER: 3,
+  KILL: 5,
+  SETGID: 6,
+  SETUID: 7,
+  SETPCAP: 8,
+  SYS_ADMIN: 21,
+} as const;
+
+export type Capability = keyof typeof NUMBERS;
+
+/** What an init that hands over to another user needs of Docker's default set. */
+const NEEDED_AS_ROOT: readonly Capability[] = [
+  'CHOWN',
+  'DAC_OVERRIDE',
+  'FOWNER',
+  'KILL',
+  'SETGID',
+  'SETUID',
+  'SETPCAP',
+];
+
+const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
+const PR_CAPBSET_DROP = 24;
+const PR_CAP_AMBIENT = 47;
+const PR_CAP_AMBIENT_CLEAR_ALL = 4n;
+const PR_SET_NO_NEW_PRIVS = 38;
+
+/** Whether the capability is in the main thread's effective set. */
+export function hasCapability(capability: Capability): boolean {
+  const header = Buffer.alloc(8);
+  header.writeUInt32LE(LINUX_CAPABILITY_VERSION_3);
+  const data = Buffer.alloc(24); // two of {effective, permitted, inheritable}; ours are all below 32
+  systemCall('capget', header, data);
+  return ((data.readUInt32LE() >>> NUMBERS[capability]) & 1) === 1;
+}
+
+/**
+ * Makes sure that root can become the operator, and signal and serve its processes.
+ * @throws TazpodError `configuration` that names the missing ones' flags: going on would mean a root shell, or an init
+ *   that cannot forward a signal
+ */
+export function requireCapabilities(): void {
+  const missing = NEEDED_AS_ROOT.filter((capability) => !hasCapability(capability));
+  if (missing.length === 0) return;
+  throw new TazpodError(
+    'configuration',
+    `cannot serve the operator as root without ${missing.map((name) => `CAP_${name}`).join(', ')}`,
+    {
+      hint: `add ${missing.map((name) => `--cap-add ${name}`).join(' ')} to docker run (cap_add in compose), or start as the operator with --user`,
+    },
+  );
+}
+
+/**
+ * Takes CAP_SYS_ADMIN from everything that is started from now on: out of the bounding set, which binds at execve(2)
+ * and leaves what PID 1 itself has; and no capability passes by way of the ambient set.
+ */
+export function confineChildren(): void {
+  check('prctl', libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0n, 0n, 0n));
+  try {
+    check('prctl', libc.prctl(PR_CAPBSET_DROP, BigInt(NUMBERS.SYS_ADMIN), 0n, 0n, 0n));
+  } catch (error) {
+    // Without SETPCAP, and so not as root: there is nothing to inherit, unless by a set-user-ID program.
+    if (errnoName(error) !== 'EPERM') throw error;
+    if (hasCapability('SYS_ADMIN')) check('prctl', libc.prctl(PR_SET_NO_NEW_PRIVS, 1n, 0n, 0n, 0n));
+  }
+}
+
+/** ECAPMODE of mount calls: which errno says that a capability (or AppArmor, or seccomp) forbade it. */
+export function isForbidden(error: unknown): boolean {
+  const name = errnoName(error);
+  return (
+    name === 'EPERM' ||
+    name === 'EACCES' ||
+    (error instanceof Error && 'errno' in error && error.errno === constants.errno.ENOSYS)
+  );
+}

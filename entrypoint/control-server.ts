@@ -1,0 +1,129 @@
+// The control socket: takes requests of lib/protocol from the operator's tools and from our own workers, and hands them to
+// the keeper. The kernel decides who may talk: the socket is the operator's, mode 0600. A worker's connection is a pair of
+// sockets that it inherits, so that it works without a path, too.
+
+import { chmodSync, chownSync, unlinkSync } from 'node:fs';
+import { createServer, Socket, type Server } from 'node:net';
+
+import { errnoName, reasonOf, TazpodError } from '../lib/errors.ts';
+import { CONTROL_SOCKET } from '../lib/paths.ts';
+import { decodeRequest, encodeReply, LineReader, refuse, type Reply, type Request } from '../lib/protocol.ts';
+import type { Keeper } from './keeper.ts';
+import type { Log } from './log.ts';
+import { check, libc } from './native.ts';
+import type { Operator } from './operator.ts';
+import { VERSION } from './version.ts';
+
+const MOST_CONNECTIONS = 64;
+const AF_UNIX = 1;
+const SOCK_STREAM_CLOEXEC = 1 | 0o2000000;
+
+export class ControlServer {
+  readonly #keeper: Keeper;
+  readonly #log: Log;
+  #server: Server | undefined;
+
+  constructor(keeper: Keeper, log: Log) {
+    this.#keeper = keeper;
+    this.#log = log;
+  }
+
+  /**
+   * Listens at the control socket. Whoever was there before is gone: the caller holds the lock of the runtime directory.
+   * @throws TazpodError `configuration`
+   */
+  async listen(operator: Operator): Promise<void> {
+    const server = createServer((socket) => void this.#serve(socket));
+    server.maxConnections = MOST_CONNECTIONS;
+    try {
+      removeStale();
+      // Nobody else may connect in the moment before the socket has its owner and mode.
+      const umask = process.umask(0o177);
+      try {
+        await new Promise<void>((resolve, reject) => {
+          server.once('error', reject);
+          server.listen(CONTROL_SOCKET, resolve);
+        });
+      } finally {
+        process.umask(umask);
+      }
+      if (process.getuid?.() === 0) chownSync(CONTROL_SOCKET, operator.uid, operator.gid);
+      chmodSync(CONTROL_SOCKET, 0o600);
+    } catch (error) {
+      server.close();
+      throw new TazpodError('configuration', `cannot listen at ${CONTROL_SOCKET}: ${reasonOf(error)}`, {
+        cause: error,
+      });
+    }
+    server.on('error', (error) => this.#log.error(`control socket: ${reasonOf(error)}`));
+    this.#server = server;
+  }
+
+  /**
+   * A connection for a worker.
+   * @returns the descriptor that it is to inherit (the caller closes it after the spawn), and the end of the connection
+   */
+  connectWorker(): { descriptor: number; ended: Promise<void> } {
+    const pair = Buffer.alloc(8);
+    check('socketpair', libc.socketpair(AF_UNIX, SOCK_STREAM_CLOEXEC, 0, pair));
+    return { descriptor: pair.readInt32LE(4), ended: this.#serve(new Socket({ fd: pair.readInt32LE(0) })) };
+  }
+
+  /** Takes no more connections, and removes the socket. */
+  close(): void {
+    if (this.#server === undefined) return;
+    this.#server.close();
+    removeStale();
+  }
+
+  /** Serves one connection: request after request, each answered before the next is looked at. */
+  async #serve(socket: Socket): Promise<void> {
+    const client = {};
+    const reader = new LineReader();
+    try {
+      for await (const chunk of socket as AsyncIterable<Buffer>) {
+        for (const line of reader.push(chunk)) socket.write(encodeReply(await this.#reply(client, line)));
+      }
+    } catch (error) {
+      if (error instanceof TazpodError) socket.end(encodeReply(refuse(error)));
+      // A client that dies mid-sentence is no news: what it held is undone.
+      else this.#log.debug(`control connection: ${reasonOf(error)}`);
+    } finally {
+      this.#keeper.leave(client);
+    }
+  }
+
+  async #reply(client: object, line: string): Promise<Reply> {
+    try {
+      return { ok: true, ...(await this.#perform(client, decodeRequest(line))) };
+    } catch (error) {
+      if (!(error instanceof TazpodError)) this.#log.error(`control request failed: ${reasonOf(error)}`);
+      return refuse(error);
+    }
+  }
+
+  #perform(client: object, request: Request) {
+    switch (request.op) {
+      case 'status':
+        return { state: this.#keeper.state, since: this.#keeper.since, pid: process.pid, version: VERSION };
+      case 'open':
+        return this.#keeper.open(client);
+      case 'commit':
+        return this.#keeper.commit(client, request.baseline);
+      case 'save':
+        return this.#keeper.save(client);
+      case 'saved':
+        return this.#keeper.saved(client, request.baseline);
+      case 'close':
+        return this.#keeper.close(client);
+    }
+  }
+}
+
+function removeStale(): void {
+  try {
+    unlinkSync(CONTROL_SOCKET);
+  } catch (error) {
+    if (errnoName(error) !== 'ENOENT') throw error;
+  }
+}

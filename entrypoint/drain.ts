@@ -1,0 +1,82 @@
+// Draining: ending every process that is left in the container before the enclave is destroyed. TERM first, then KILL.
+// As PID 1 that is everything we see, `docker exec`ed processes included (kill(2): -1 spares PID 1). Otherwise it is our
+// own descendants, whose orphans come to us as their subreaper.
+
+import { readFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { errnoName } from '../lib/errors.ts';
+import { otherProcesses } from './holders.ts';
+
+const { SIGCONT, SIGKILL, SIGTERM } = constants.signals;
+const LOOK_AGAIN = 10; // ms; also how long the kernel may take to end what was killed
+const KILL_PATIENCE = 2000; // ms; what is still there then cannot be killed (uninterruptible sleep)
+
+/**
+ * Ends all other processes.
+ * @param grace milliseconds between TERM and KILL; 0: KILL at once
+ * @returns the pids that cannot be ended
+ */
+export async function drain(grace: number): Promise<number[]> {
+  if (remaining().length === 0) return [];
+  if (grace > 0) {
+    send(SIGTERM);
+    // What is stopped would not see the signal.
+    send(SIGCONT);
+    if (await emptiedWithin(grace, () => undefined)) return [];
+  }
+  // Again and again: what forks while it is being killed leaves children.
+  await emptiedWithin(KILL_PATIENCE, () => send(SIGKILL));
+  return remaining();
+}
+
+async function emptiedWithin(milliseconds: number, act: () => void): Promise<boolean> {
+  for (const end = Date.now() + milliseconds; Date.now() < end;) {
+    act();
+    await delay(LOOK_AGAIN);
+    if (remaining().length === 0) return true;
+  }
+  return false;
+}
+
+function send(signal: number): void {
+  for (const target of process.pid === 1 ? [-1] : remaining()) {
+    try {
+      process.kill(target, signal);
+    } catch (error) {
+      // Ended meanwhile, or not ours to signal: then it is reported in the end.
+      if (errnoName(error) === undefined) throw error;
+    }
+  }
+}
+
+/** Processes that live: all others as PID 1, else our descendants. Zombies wait for their parents only. */
+function remaining(): number[] {
+  const parents = new Map<number, number>();
+  for (const pid of otherProcesses()) {
+    const parent = livingParent(pid);
+    if (parent !== undefined) parents.set(pid, parent);
+  }
+  if (process.pid === 1) return [...parents.keys()];
+  const isOurs = (pid: number): boolean => {
+    for (let parent = parents.get(pid); parent !== undefined; parent = parents.get(parent)) {
+      if (parent === process.pid) return true;
+    }
+    return false;
+  };
+  return [...parents.keys()].filter(isOurs);
+}
+
+/** The parent of a process that lives. */
+function livingParent(pid: number): number | undefined {
+  try {
+    // proc_pid_stat(5): the name, in brackets, may hold anything; state and parent follow the last one.
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return state === 'Z' || state === 'X' ? undefined : Number(parent);
+  } catch (error) {
+    if (errnoName(error) === undefined) throw error;
+    return undefined;
+  }
+}

@@ -1,0 +1,236 @@
+// The enclave: a tmpfs at ~/secrets that is the operator's alone. Mounted by us where we may, adopted where the engine
+// mounted it, refused where it would be on disk. PID 1 never gives the kernel a path that the operator can change:
+// directories are opened without following links, and mounts are made on descriptors (mount API of fsopen(2)).
+
+import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, readFileSync, statfsSync } from 'node:fs';
+
+import { errnoName, reasonOf, TazpodError } from '../lib/errors.ts';
+import { ENCLAVE, ENCLAVE_NAME, HOME, PASSPHRASE_CACHE_NAME } from '../lib/paths.ts';
+import { hasCapability, isForbidden } from './capabilities.ts';
+import { Directory } from './directory.ts';
+import type { Log } from './log.ts';
+import { attach, createTmpfs } from './mount.ts';
+import { readMounts } from './mountinfo.ts';
+import type { Operator } from './operator.ts';
+import { unmountDevice, type Unmounted } from './unmount.ts';
+import { wipe } from './wipe.ts';
+
+const TMPFS_MAGIC = 0x01021994; // statfs(2)
+const MOST_ENTRIES = 200_000;
+
+const CAPABILITY_HINT =
+  'start the container with --cap-add SYS_ADMIN --security-opt apparmor=unconfined, or have the engine mount it: ' +
+  `--tmpfs ${ENCLAVE}:size=64m,mode=0700,uid=1000,gid=1000`;
+
+/** A RAM mount at the enclave's path that is ready to hold secrets. */
+export interface Enclave {
+  /** st_dev of its file system. */
+  readonly device: number;
+  /** Bytes it can hold. */
+  readonly size: number;
+  /** Its root. Held until the lock: it is what gets wiped, wherever the mount has gone. */
+  readonly root: Directory;
+  /** Whether we made the mount, and so can take it away. */
+  readonly ours: boolean;
+  /** An unlocked vault is in it already. */
+  readonly cached: boolean;
+}
+
+/**
+ * Makes ~/secrets ready to be mounted on: a directory of root's without write permission, so that nothing is written to
+ * disk there while the vault is locked.
+ * @throws TazpodError `cannot-mount`
+ */
+export function prepareMountPoint(operator: Operator, log: Log): void {
+  using home = openHome();
+  if (mountedFileSystem() === undefined) openMountPoint(home, operator, log).close();
+}
+
+/** Whether a RAM file system is mounted at the enclave's path. */
+export function isEnclaveMounted(): boolean {
+  const fileSystem = mountedFileSystem();
+  return fileSystem === 'tmpfs' || fileSystem === 'ramfs';
+}
+
+/**
+ * Opens the enclave: mounts it, or adopts the RAM mount that is there.
+ * @param size bytes; a mount that is there keeps its own
+ * @throws TazpodError `cannot-mount`; nothing is mounted then that was not before
+ */
+export function openEnclave(operator: Operator, size: number, log: Log): Enclave {
+  using home = openHome();
+  const fileSystem = mountedFileSystem();
+  if (fileSystem === undefined) return mountEnclave(home, operator, size, log);
+  if (fileSystem !== 'tmpfs') {
+    throw new TazpodError(
+      'cannot-mount',
+      `cannot use ${ENCLAVE}: it is a ${fileSystem} mount, and secrets must stay in RAM`,
+      {
+        hint: `do not mount a volume there; leave it to us, or use --tmpfs ${ENCLAVE}`,
+      },
+    );
+  }
+  return adoptEnclave(home, operator, log);
+}
+
+/** Unmounts the enclave, which has been wiped and whose root is closed. One that the engine gave stays. */
+export function unmountEnclave(enclave: Enclave): Unmounted | 'kept' {
+  return enclave.ours ? unmountDevice(enclave.device, () => true) : 'kept';
+}
+
+function openHome(): Directory {
+  try {
+    return Directory.open(HOME);
+  } catch (error) {
+    throw new TazpodError('cannot-mount', `cannot open the home ${HOME}: ${reasonOf(error)}`, {
+      hint: 'the enclave is in it: make it a directory that is the operator’s',
+      cause: error,
+    });
+  }
+}
+
+/** The type of what is mounted at the enclave's path, the uppermost. */
+function mountedFileSystem(): string | undefined {
+  return readMounts().findLast((mount) => mount.point.equals(Buffer.from(ENCLAVE)))?.fileSystem;
+}
+
+function openMountPoint(home: Directory, operator: Operator, log: Log): Directory {
+  try {
+    mkdirSync(home.path(ENCLAVE_NAME), { mode: 0o555 });
+  } catch (error) {
+    if (errnoName(error) !== 'EEXIST') throw refused(error);
+  }
+  let point: Directory;
+  try {
+    point = home.openBeneath(ENCLAVE_NAME);
+  } catch (error) {
+    throw refused(error);
+  }
+  try {
+    if (process.getuid?.() === 0) {
+      const { uid, mode } = point.stat();
+      if (uid !== 0 && uid !== operator.uid) {
+        throw new TazpodError('cannot-mount', `cannot use ${ENCLAVE}: it belongs to uid ${uid}`, {
+          hint: 'remove it, or give it to root',
+        });
+      }
+      // Only where it is not so already: the root file system may be read-only.
+      if (uid !== 0) chownSync(point.path(), 0, 0);
+      if ((mode & 0o7777) !== 0o555) chmodSync(point.path(), 0o555);
+    }
+    if (readdirSync(point.path()).length > 0) {
+      log.warn(
+        `${ENCLAVE} holds files on disk, in the clear: they lie covered while the vault is unlocked; move them away`,
+      );
+    }
+    return point;
+  } catch (error) {
+    point.close();
+    throw error;
+  }
+}
+
+function refused(cause: unknown): TazpodError {
+  const isLink = errnoName(cause) === 'ELOOP';
+  return new TazpodError(
+    'cannot-mount',
+    `cannot use ${ENCLAVE}: ${isLink ? 'it is a symbolic link' : reasonOf(cause)}`,
+    {
+      hint: 'remove it: the enclave is mounted on a directory of that name',
+      cause,
+    },
+  );
+}
+
+function mountEnclave(home: Directory, operator: Operator, size: number, log: Log): Enclave {
+  if (!hasCapability('SYS_ADMIN')) {
+    throw new TazpodError('cannot-mount', `cannot mount ${ENCLAVE}: CAP_SYS_ADMIN is missing`, {
+      hint: CAPABILITY_HINT,
+    });
+  }
+  using point = openMountPoint(home, operator, log);
+  let root: Directory | undefined;
+  try {
+    root = createEnclaveFileSystem(operator, size, log);
+    attach(root, point);
+  } catch (error) {
+    root?.close();
+    throw new TazpodError('cannot-mount', `cannot mount ${ENCLAVE}: ${reasonOf(error)}`, {
+      hint: isForbidden(error) ? CAPABILITY_HINT : undefined,
+      cause: error,
+    });
+  }
+  return { device: root.stat().dev, size, root, ours: true, cached: false };
+}
+
+function createEnclaveFileSystem(operator: Operator, size: number, log: Log): Directory {
+  const options = {
+    source: 'tazpod',
+    size: String(size),
+    mode: '0700',
+    uid: String(operator.uid),
+    gid: String(operator.gid),
+    // Beside the entries, the root's own.
+    nr_inodes: String(MOST_ENTRIES + 1),
+  };
+  try {
+    return createTmpfs({ ...options, noswap: true });
+  } catch (error) {
+    // Linux before 6.4 does not know `noswap` (tmpfs(5)); in a user namespace it is forbidden.
+    if (errnoName(error) !== 'EINVAL' && errnoName(error) !== 'EPERM') throw error;
+  }
+  const root = createTmpfs(options);
+  if (isSwapOn()) log.warn('the enclave may be swapped to disk: this kernel cannot forbid it (noswap), and swap is on');
+  return root;
+}
+
+function isSwapOn(): boolean {
+  try {
+    return readFileSync('/proc/swaps', 'latin1').trimEnd().includes('\n');
+  } catch {
+    return false;
+  }
+}
+
+function adoptEnclave(home: Directory, operator: Operator, log: Log): Enclave {
+  const root = home.openMounted(ENCLAVE_NAME);
+  try {
+    const { type, blocks, bsize } = statfsSync(root.path());
+    const { dev: device, uid, gid, mode } = root.stat();
+    if (type !== TMPFS_MAGIC || device === home.stat().dev) {
+      throw new TazpodError('cannot-mount', `cannot use ${ENCLAVE}: it is not in RAM`);
+    }
+    if (process.getuid?.() === 0) {
+      chownSync(root.path(), operator.uid, operator.gid);
+      chmodSync(root.path(), 0o700);
+    } else if (uid !== operator.uid || (mode & 0o077) !== 0) {
+      throw new TazpodError(
+        'cannot-mount',
+        `cannot use ${ENCLAVE}: it is not the operator’s alone (uid ${uid}, gid ${gid})`,
+        {
+          hint: `mount it with --tmpfs ${ENCLAVE}:size=64m,mode=0700,uid=${operator.uid},gid=${operator.gid}`,
+        },
+      );
+    }
+    const cached = hasCache(root, operator);
+    if (!cached && readdirSync(root.path()).length > 0) {
+      log.warn(`${ENCLAVE} held what a torn unlock left: wiped`);
+      if (!wipe(root, device))
+        throw new TazpodError('cannot-mount', `cannot empty ${ENCLAVE}, which holds what a torn unlock left`);
+    }
+    return { device, size: blocks * bsize, root, ours: false, cached };
+  } catch (error) {
+    root.close();
+    throw error;
+  }
+}
+
+function hasCache(root: Directory, operator: Operator): boolean {
+  try {
+    const cache = lstatSync(root.path(PASSPHRASE_CACHE_NAME));
+    return cache.isFile() && cache.uid === operator.uid;
+  } catch (error) {
+    if (errnoName(error) !== 'ENOENT') throw error;
+    return false;
+  }
+}

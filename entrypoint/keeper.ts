@@ -1,0 +1,229 @@
+// The enclave's keeper: its states, and who may change them.
+//   locked → opening (one client's transaction) → unlocked → locked
+// Clients take turns: an unlock holds the turn until it commits, a save until its connection ends. A client that leaves
+// before it committed takes its unlock back with it: the enclave is wholly there, or not there at all.
+
+import { reasonOf, TazpodError } from '../lib/errors.ts';
+import { ENCLAVE } from '../lib/paths.ts';
+import type { Holder, Replies, VaultState } from '../lib/protocol.ts';
+import { bridgeAws, restoreAside, unbridgeAws, type Bridge } from './bridge.ts';
+import { openEnclave, unmountEnclave, type Enclave } from './enclave.ts';
+import { holdersOf, namespacesWith } from './holders.ts';
+import { prepareIdentity } from './identity.ts';
+import type { Log } from './log.ts';
+import type { Operator } from './operator.ts';
+import { giveToOperator } from './ownership.ts';
+import { wipe } from './wipe.ts';
+
+/** One end of a connection, as the keeper knows it: only its identity counts. */
+export type Client = object;
+
+type State =
+  | { readonly name: 'locked' }
+  | { readonly name: 'opening'; readonly enclave: Enclave; readonly client: Client }
+  | { readonly name: 'unlocked'; readonly enclave: Enclave; readonly bridge: Bridge; readonly baseline: string }
+  | { readonly name: 'closing' };
+
+interface Waiting {
+  readonly client: Client;
+  readonly enter: () => void;
+}
+
+export class Keeper {
+  readonly #operator: Operator;
+  readonly #size: number;
+  readonly #log: Log;
+  #state: State = { name: 'locked' };
+  #since = Date.now();
+  #turn: Client | undefined;
+  #queue: Waiting[] = [];
+  #ending = false;
+
+  /** @param size bytes of an enclave that we mount */
+  constructor(operator: Operator, size: number, log: Log) {
+    this.#operator = operator;
+    this.#size = size;
+    this.#log = log;
+  }
+
+  get state(): VaultState {
+    return this.#state.name;
+  }
+
+  /** When the state began, in milliseconds since the epoch. */
+  get since(): number {
+    return this.#since;
+  }
+
+  /** What was read or saved last, while unlocked. */
+  get unlocked(): { readonly device: number; readonly baseline: string } | undefined {
+    if (this.#state.name !== 'unlocked') return undefined;
+    return { device: this.#state.enclave.device, baseline: this.#state.baseline };
+  }
+
+  /** No unlock begins from now on: the container is about to end. */
+  refuseUnlocks(): void {
+    this.#ending = true;
+  }
+
+  /** @throws TazpodError `cannot-mount`, or `locked` when the container is about to end */
+  async open(client: Client): Promise<Replies['open']> {
+    await this.#takeTurn(client);
+    try {
+      if (this.#state.name === 'opening') throw new TazpodError('usage', 'cannot open twice on one connection');
+      if (this.#state.name === 'unlocked') {
+        const { device, size } = this.#state.enclave;
+        return { device, size, cached: true };
+      }
+      if (this.#ending) throw new TazpodError('locked', 'cannot unlock: the container is stopping');
+      const enclave = openEnclave(this.#operator, this.#size, this.#log);
+      this.#enter({ name: 'opening', enclave, client });
+      return { device: enclave.device, size: enclave.size, cached: enclave.cached };
+    } catch (error) {
+      this.#endTurn(client);
+      throw error;
+    }
+  }
+
+  /** @throws TazpodError `usage` without `open`; `cannot-mount` when `.aws` cannot be bridged, and all is undone */
+  commit(client: Client, baseline: string): Replies['commit'] {
+    const state = this.#state;
+    if (state.name === 'unlocked') {
+      this.#endTurn(client);
+      const { kind, covers } = state.bridge;
+      return { bridge: kind, covers };
+    }
+    if (state.name !== 'opening' || state.client !== client) {
+      throw new TazpodError('usage', 'cannot commit an unlock that was not opened on this connection');
+    }
+    prepareIdentity(this.#operator, this.#log);
+    try {
+      const bridge = bridgeAws(state.enclave, this.#operator, this.#log);
+      this.#enter({ name: 'unlocked', enclave: state.enclave, bridge, baseline });
+      this.#log.info('vault unlocked');
+      return { bridge: bridge.kind, covers: bridge.covers };
+    } catch (error) {
+      this.#rollBack(state.enclave);
+      throw error;
+    } finally {
+      this.#endTurn(client);
+    }
+  }
+
+  /** @throws TazpodError `locked` */
+  async save(client: Client): Promise<Replies['save']> {
+    await this.#takeTurn(client);
+    const state = this.#state;
+    if (state.name !== 'unlocked') {
+      this.#endTurn(client);
+      throw new TazpodError('locked', 'cannot save: the vault is locked', { hint: 'unlock it with `tazpod unlock`' });
+    }
+    giveToOperator(state.enclave, this.#operator);
+    return { device: state.enclave.device, baseline: state.baseline };
+  }
+
+  /** @throws TazpodError `usage` without `save` */
+  saved(client: Client, baseline: string): Replies['saved'] {
+    if (this.#turn !== client || this.#state.name !== 'unlocked') {
+      throw new TazpodError('usage', 'cannot take note of a save that was not begun on this connection');
+    }
+    this.#state = { ...this.#state, baseline };
+    return { baseline };
+  }
+
+  /** Locks, without a save: that is the client's to do before, in the same turn. */
+  async close(client: Client): Promise<Replies['close']> {
+    const hadTurn = this.#turn === client;
+    await this.#takeTurn(client);
+    try {
+      return this.lockNow();
+    } finally {
+      if (!hadTurn) this.#endTurn(client);
+    }
+  }
+
+  /** A connection has ended: whatever it held is undone or free. */
+  leave(client: Client): void {
+    if (this.#state.name === 'opening' && this.#state.client === client) this.#rollBack(this.#state.enclave);
+    this.#queue = this.#queue.filter((waiting) => waiting.client !== client);
+    this.#endTurn(client);
+  }
+
+  /**
+   * Locks at once, whoever has the turn: unmounts the bridge, wipes and unmounts the enclave. Synchronous from the first
+   * step to the last, so that it also serves when nothing else works any more.
+   */
+  lockNow(): Replies['close'] {
+    const state = this.#state;
+    if (state.name !== 'opening' && state.name !== 'unlocked') return { unmounted: true, holders: [] };
+    this.#enter({ name: 'closing' });
+    if (state.name === 'unlocked') {
+      this.#attempt('unmount the AWS bridge', () => unbridgeAws(state.bridge, state.enclave, this.#operator));
+    }
+    const report = this.#destroy(state.enclave);
+    this.#enter({ name: 'locked' });
+    if (state.name === 'unlocked') this.#log.info('vault locked');
+    for (const { pid, command } of report.holders) {
+      this.#log.warn(`process ${pid} (${command}) still held the enclave, which is empty now`);
+    }
+    return report;
+  }
+
+  #rollBack(enclave: Enclave): void {
+    this.#enter({ name: 'closing' });
+    // What was unlocked before this transaction is not its to destroy.
+    if (enclave.cached) enclave.root.close();
+    else this.#destroy(enclave);
+    this.#attempt('put ~/.aws back', () => restoreAside(this.#operator));
+    this.#enter({ name: 'locked' });
+  }
+
+  #destroy(enclave: Enclave): Replies['close'] {
+    const { device } = enclave;
+    const isEmpty = this.#attempt('wipe the enclave', () => wipe(enclave.root, device));
+    enclave.root.close();
+    if (isEmpty !== true)
+      this.#log.error(`cannot remove everything from ${ENCLAVE}: what is left has no contents any more`);
+    let holders: Holder[] = [];
+    const unmounted = this.#attempt('unmount the enclave', () => unmountEnclave(enclave));
+    if (unmounted === 'kept') return { unmounted: false, holders };
+    if (unmounted === 'detached')
+      holders = this.#attempt('look for holders', () => holdersOf(device, this.#operator)) ?? [];
+    const elsewhere = this.#attempt('look for mounts', () => namespacesWith(device)) ?? [];
+    const known = new Set(holders.map(({ pid }) => pid));
+    return {
+      unmounted: unmounted !== undefined,
+      holders: [...holders, ...elsewhere.filter(({ pid }) => !known.has(pid))],
+    };
+  }
+
+  /** A lock goes on whatever fails on its way. */
+  #attempt<T>(what: string, step: () => T): T | undefined {
+    try {
+      return step();
+    } catch (error) {
+      this.#log.error(`cannot ${what}: ${reasonOf(error)}`);
+      return undefined;
+    }
+  }
+
+  #enter(state: State): void {
+    this.#state = state;
+    this.#since = Date.now();
+  }
+
+  #takeTurn(client: Client): Promise<void> {
+    if (this.#turn === undefined || this.#turn === client) {
+      this.#turn = client;
+      return Promise.resolve();
+    }
+    return new Promise((enter) => this.#queue.push({ client, enter }));
+  }
+
+  #endTurn(client: Client): void {
+    if (this.#turn !== client) return;
+    const next = this.#queue.shift();
+    this.#turn = next?.client;
+    next?.enter();
+  }
+}

@@ -1,0 +1,90 @@
+// What PID 1 has to say, on descriptor 2, written at once: an init has no later. JSON lines by pino, or a line for people
+// on a terminal. pino is loaded when there is time; until then lines wait, and whoever ends the process writes them out.
+// Never logged: a passphrase, a key, contents, or a name of a file in the vault.
+
+import { writeSync } from 'node:fs';
+
+import type { Logger } from 'pino';
+
+/** pino's levels. */
+export const LOG_LEVELS = { fatal: 60, error: 50, warn: 40, info: 30, debug: 20, trace: 10, silent: Infinity } as const;
+export type LogLevel = keyof typeof LOG_LEVELS;
+type WrittenLevel = Exclude<LogLevel, 'silent'>;
+
+export type LogFormat = 'json' | 'pretty';
+
+const NAME = 'tazpod-entrypoint';
+
+export class Log {
+  #level: LogLevel;
+  #format: LogFormat;
+  #pino: Logger | undefined;
+  #waiting: { level: WrittenLevel; message: string }[] = [];
+
+  constructor(level: LogLevel, format: LogFormat) {
+    this.#level = level;
+    this.#format = format;
+  }
+
+  configure(level: LogLevel, format: LogFormat): void {
+    this.#level = level;
+    this.#format = format;
+  }
+
+  error(message: string, hint?: string): void {
+    this.#write('error', hint === undefined ? message : `${message}\n  ${hint}`);
+  }
+
+  warn(message: string): void {
+    this.#write('warn', message);
+  }
+
+  info(message: string): void {
+    this.#write('info', message);
+  }
+
+  debug(message: string): void {
+    this.#write('debug', message);
+  }
+
+  trace(message: string): void {
+    this.#write('trace', message);
+  }
+
+  /** Loads what the format needs (some milliseconds: not before the command runs) and writes what waits. */
+  async load(): Promise<void> {
+    if (this.#format !== 'json' || this.#pino !== undefined) return;
+    const { pino } = await import('pino');
+    this.#pino = pino({ name: NAME, level: 'trace' }, { write: writeLine });
+    this.flush();
+  }
+
+  /** Makes sure that nothing waits. */
+  async settle(): Promise<void> {
+    if (this.#waiting.length > 0) await this.load();
+  }
+
+  /** Writes what still waits, as it is. */
+  flush(): void {
+    for (const { level, message } of this.#waiting.splice(0)) this.#emit(level, message);
+  }
+
+  #write(level: WrittenLevel, message: string): void {
+    if (LOG_LEVELS[level] < LOG_LEVELS[this.#level]) return;
+    if (this.#format === 'json' && this.#pino === undefined) this.#waiting.push({ level, message });
+    else this.#emit(level, message);
+  }
+
+  #emit(level: WrittenLevel, message: string): void {
+    if (this.#pino !== undefined) this.#pino[level](message);
+    else writeLine(`${NAME}: ${level === 'info' ? '' : `${level === 'warn' ? 'warning' : level}: `}${message}\n`);
+  }
+}
+
+function writeLine(line: string): void {
+  try {
+    writeSync(2, line);
+  } catch {
+    // A closed or full stderr (a hung-up terminal, a pipe nobody reads) must not keep an init from its duties.
+  }
+}

@@ -1,0 +1,89 @@
+// The program `tazpod-entrypoint`. Signals are caught before anything else; the passphrase is out of the environment
+// before anything looks at it; and every way out of here has locked the vault.
+
+import { writeSync } from 'node:fs';
+import { isatty } from 'node:tty';
+
+import { onExit, signals as signalExitSignals } from 'signal-exit';
+
+import { reasonOf, TazpodError } from '../lib/errors.ts';
+import { LICENSE, ownArguments, parseArguments, USAGE, UsageError, type Arguments } from './arguments.ts';
+import { readConfiguration } from './configuration.ts';
+import { inheritedDescriptors } from './descriptors.ts';
+import { takePassphrase } from './environment.ts';
+import { Log, type LogLevel } from './log.ts';
+import { libc } from './native.ts';
+import { catchSignals } from './signals.ts';
+import { OWN_FAILURE, Supervisor } from './supervisor.ts';
+import { VERSION } from './version.ts';
+
+const INTERNAL_ERROR = 70; // EX_SOFTWARE of sysexits(3)
+
+const listen = catchSignals();
+const descriptors = inheritedDescriptors();
+const passphrase = takePassphrase();
+const log = new Log('info', isatty(2) ? 'pretty' : 'json');
+let supervisor: Supervisor | undefined;
+
+// The supervisor owns the signals. signal-exit would listen to more of them (ABRT, SYS, …), and end the process by a
+// signal to itself, which PID 1 does not get: only its exit hooks are wanted.
+signalExitSignals.length = 0;
+onExit(() => {
+  supervisor?.keeper?.lockNow();
+});
+process.on('uncaughtException', fail);
+
+run().then(end, fail);
+
+async function run(): Promise<number> {
+  let args: Arguments;
+  try {
+    args = parseArguments(ownArguments(), process.env);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    writeSync(2, `tazpod-entrypoint: ${error.message}\n\n${USAGE}`);
+    return 1;
+  }
+  if (args.print !== undefined) {
+    writeSync(1, { help: USAGE, license: LICENSE, version: `tazpod-entrypoint ${VERSION}\n` }[args.print]);
+    return 0;
+  }
+  try {
+    if (passphrase === 'too long')
+      throw new TazpodError('configuration', 'cannot take a passphrase of more than 65535 bytes');
+    const configuration = readConfiguration(process.env, passphrase !== undefined);
+    const { logFormat, logLevel } = configuration;
+    log.configure(
+      verboseLevel(logLevel, args.verbosity),
+      logFormat === 'auto' ? (isatty(2) ? 'pretty' : 'json') : logFormat,
+    );
+    supervisor = new Supervisor({ args, configuration, descriptors, passphrase }, log);
+  } catch (error) {
+    if (!(error instanceof TazpodError)) throw error;
+    log.error(error.message, error.hint);
+    await log.settle();
+    return OWN_FAILURE;
+  }
+  listen(supervisor.signals);
+  return supervisor.run();
+}
+
+/** tini's verbosity on our levels: 1 is its default, 0 says errors only, each one more says more. */
+function verboseLevel(level: LogLevel, verbosity: number): LogLevel {
+  if (verbosity === 0) return 'error';
+  if (verbosity === 1 || level === 'trace') return level;
+  return verbosity > 2 ? 'trace' : 'debug';
+}
+
+/** An error that nobody expected: the vault is locked all the same, by the exit hook. */
+function fail(error: unknown): void {
+  log.error(`internal error: ${error instanceof Error ? (error.stack ?? error.message) : reasonOf(error)}`);
+  supervisor?.keeper?.lockNow();
+  end(INTERNAL_ERROR);
+}
+
+/** Node would set the terminal's modes, and take its time: the vault is locked, there is nothing left to do. */
+function end(status: number): void {
+  log.flush();
+  libc._exit(status);
+}

@@ -1,0 +1,44 @@
+// /proc/PID/mountinfo (proc_pid_mountinfo(5)): which mounts a process sees. Paths are bytes.
+
+import { readFileSync } from 'node:fs';
+
+export interface Mount {
+  /** `major:minor` of the file system's device. */
+  readonly device: string;
+  /** What of the file system is shown: `/`, or for a bind mount the path in it. */
+  readonly root: Buffer;
+  /** Where: a path in the process's root. */
+  readonly point: Buffer;
+  readonly fileSystem: string;
+}
+
+/** The mounts that a process sees, in the order they were made at a path. */
+export function readMounts(pid: number | 'self' = 'self'): Mount[] {
+  // Latin-1 keeps the bytes apart; kernel and file names know no encoding.
+  return readFileSync(`/proc/${pid}/mountinfo`, 'latin1').split('\n').flatMap(parseLine);
+}
+
+function parseLine(line: string): Mount[] {
+  const fields = line.split(' ');
+  const [, , device, root, point] = fields;
+  // Optional fields end with a lone hyphen; the type follows it.
+  const fileSystem = fields[fields.indexOf('-', 6) + 1];
+  if (device === undefined || root === undefined || point === undefined || fileSystem === undefined) return [];
+  return [{ device, root: unescape(root), point: unescape(point), fileSystem }];
+}
+
+/** The kernel writes space, tab, newline and backslash as a backslash and three octal digits. */
+function unescape(text: string): Buffer {
+  return Buffer.from(
+    text.replaceAll(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))),
+    'latin1',
+  );
+}
+
+/** `st_dev` as mountinfo writes it (makedev(3): 12 bits of major, 20 of minor, interleaved). */
+export function deviceName(device: number): string {
+  const number = BigInt(device);
+  const major = ((number >> 8n) & 0xfffn) | ((number >> 32n) & 0xfffff000n);
+  const minor = (number & 0xffn) | ((number >> 12n) & 0xffffff00n);
+  return `${major}:${minor}`;
+}

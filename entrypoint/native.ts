@@ -1,0 +1,224 @@
+// Every call into C: libc by name, the kernel's newer calls and those that glibc would spread over all threads by number.
+// The only file that knows `node:ffi`. Nothing here decides anything: arguments in, result out, errno as an error.
+// Credentials are a thread's own to the kernel (credentials(7)); the raw calls below change the main thread's alone.
+
+import {
+  dlopen,
+  getCurrentEventLoop,
+  getInt32,
+  getRawPointer,
+  getUint64,
+  getUint8,
+  toBuffer,
+  type FunctionDefinitions,
+} from 'node:ffi';
+import { getSystemErrorMessage, getSystemErrorName } from 'node:util';
+
+// A misspelt key of a signature is ignored by node:ffi, and the result then silently undefined: `satisfies` forbids it.
+const signatures = {
+  __errno_location: { arguments: [], return: 'pointer' },
+  _exit: { arguments: ['int32'], return: 'void' },
+  explicit_bzero: { arguments: ['pointer', 'uint64'], return: 'void' },
+  fcntl: { arguments: ['int32', 'int32', 'int32'], return: 'int32' },
+  getpgrp: { arguments: [], return: 'int32' },
+  flock: { arguments: ['int32', 'int32'], return: 'int32' },
+  pipe2: { arguments: ['pointer', 'int32'], return: 'int32' },
+  prctl: { arguments: ['int32', 'uint64', 'uint64', 'uint64', 'uint64'], return: 'int32' },
+  pthread_sigmask: { arguments: ['int32', 'pointer', 'pointer'], return: 'int32' },
+  sigaddset: { arguments: ['pointer', 'int32'], return: 'int32' },
+  sigemptyset: { arguments: ['pointer'], return: 'int32' },
+  sigfillset: { arguments: ['pointer'], return: 'int32' },
+  socketpair: { arguments: ['int32', 'int32', 'int32', 'pointer'], return: 'int32' },
+  syscall: {
+    arguments: ['int64', 'int64', 'int64', 'int64', 'int64', 'int64', 'int64'],
+    return: 'int64',
+  },
+  tcgetpgrp: { arguments: ['int32'], return: 'int32' },
+  tcsetpgrp: { arguments: ['int32', 'int32'], return: 'int32' },
+  umount2: { arguments: ['pointer', 'int32'], return: 'int32' },
+  waitpid: { arguments: ['int32', 'pointer', 'int32'], return: 'int32' },
+  write: { arguments: ['int32', 'pointer', 'uint64'], return: 'int64' },
+  posix_spawn: {
+    arguments: ['pointer', 'pointer', 'pointer', 'pointer', 'pointer', 'pointer'],
+    return: 'int32',
+  },
+  posix_spawnp: {
+    arguments: ['pointer', 'pointer', 'pointer', 'pointer', 'pointer', 'pointer'],
+    return: 'int32',
+  },
+  posix_spawnattr_init: { arguments: ['pointer'], return: 'int32' },
+  posix_spawnattr_setflags: { arguments: ['pointer', 'int16'], return: 'int32' },
+  posix_spawnattr_setpgroup: { arguments: ['pointer', 'int32'], return: 'int32' },
+  posix_spawnattr_setsigdefault: { arguments: ['pointer', 'pointer'], return: 'int32' },
+  posix_spawnattr_setsigmask: { arguments: ['pointer', 'pointer'], return: 'int32' },
+  posix_spawn_file_actions_init: { arguments: ['pointer'], return: 'int32' },
+  posix_spawn_file_actions_destroy: { arguments: ['pointer'], return: 'int32' },
+  posix_spawn_file_actions_adddup2: { arguments: ['pointer', 'int32', 'int32'], return: 'int32' },
+  uv_handle_size: { arguments: ['int32'], return: 'uint64' },
+  uv_signal_init: { arguments: ['pointer', 'pointer'], return: 'int32' },
+  uv_signal_start: { arguments: ['pointer', 'pointer', 'int32'], return: 'int32' },
+} as const satisfies FunctionDefinitions;
+
+const { lib, functions } = dlopen(null, signatures);
+
+/** The C functions, as they are. `errno` of a call that failed: `lastErrno()`, before anything else is called. */
+export const libc = functions;
+
+const errnoLocation = functions.__errno_location();
+
+/** The calling thread's `errno`. */
+export function lastErrno(): number {
+  return getInt32(errnoLocation);
+}
+
+/** A failed system call, in the shape of Node's own errors: `code` is the name of the errno. */
+export class SystemCallError extends Error {
+  override readonly name = 'SystemCallError';
+  readonly code: string;
+  readonly errno: number;
+  readonly syscall: string;
+
+  constructor(syscall: string, errno: number) {
+    super(`${getSystemErrorName(-errno)}: ${getSystemErrorMessage(-errno)}, ${syscall}`);
+    this.code = getSystemErrorName(-errno);
+    this.errno = errno;
+    this.syscall = syscall;
+  }
+}
+
+/**
+ * The result of a call that answers -1 on failure.
+ * @throws SystemCallError
+ */
+export function check(syscall: string, result: number): number {
+  if (result === -1) throw new SystemCallError(syscall, lastErrno());
+  return result;
+}
+
+/** For the calls that answer the errno itself (posix_spawn(3), pthread_sigmask(3)). */
+export function checkErrno(name: string, errno: number): void {
+  if (errno !== 0) throw new SystemCallError(name, errno);
+}
+
+/** Text or bytes as a C string. Bytes must not hold a NUL. */
+export function cString(value: string | Buffer): Buffer {
+  return Buffer.concat([typeof value === 'string' ? Buffer.from(value) : value, Buffer.of(0)]);
+}
+
+/** The address of a buffer's bytes. The caller keeps the buffer alive as long as C may look at it. */
+export function addressOf(buffer: Buffer): bigint {
+  return getRawPointer(buffer);
+}
+
+// Calls that glibc 2.36 has no function for, or one that does more than the call. From 424 on the numbers are the
+// same on every architecture (syscalls(2)).
+const NUMBERS = {
+  x64: { capget: 125, capset: 126, setgroups: 116, setresuid: 117, setresgid: 119 },
+  arm64: { capget: 90, capset: 91, setgroups: 159, setresuid: 147, setresgid: 149 },
+}[process.arch as 'x64' | 'arm64'];
+const SYSCALLS = {
+  ...NUMBERS,
+  open_tree: 428,
+  move_mount: 429,
+  fsopen: 430,
+  fsconfig: 431,
+  fsmount: 432,
+  openat2: 437,
+  mount_setattr: 442,
+} as const;
+
+/**
+ * A system call by name: numbers as they are, buffers as the address of their bytes, null as the null pointer.
+ * @returns the call's result, never -1
+ * @throws SystemCallError
+ */
+export function systemCall(name: keyof typeof SYSCALLS, ...args: readonly (number | Buffer | null)[]): number {
+  const word = (index: number): bigint => {
+    const arg = args[index] ?? 0;
+    return typeof arg === 'number' ? BigInt(arg) : getRawPointer(arg);
+  };
+  const number = BigInt(SYSCALLS[name]);
+  return check(name, Number(libc.syscall(number, word(0), word(1), word(2), word(3), word(4), word(5))));
+}
+
+/** A signal set of all signals, of none, or of one. 128 bytes (sigset_t of glibc). */
+export function signalSet(which: 'all' | 'none' | number): Buffer {
+  const set = Buffer.alloc(128);
+  if (which === 'all') libc.sigfillset(set);
+  else if (which !== 'none') libc.sigaddset(set, which);
+  return set;
+}
+
+/** A NULL-terminated array of pointers, as execve(2) takes it. */
+export function pointerArray(pointers: readonly bigint[]): Buffer {
+  const array = Buffer.alloc((pointers.length + 1) * 8);
+  for (const [index, pointer] of pointers.entries()) array.writeBigUInt64LE(pointer, index * 8);
+  return array;
+}
+
+/** One entry of the environment as it stands in libc's memory: the address of its bytes, and a view of them. */
+export interface EnvironmentEntry {
+  readonly address: bigint;
+  /** `NAME=value` in place: writing to it writes to what /proc/PID/environ shows. */
+  readonly bytes: Buffer;
+}
+
+/** Address of libc's `environ`, looked up once. */
+const environ = lib.getSymbol('environ');
+
+/** libc's environment, entry by entry, without turning anything into text. */
+export function* environmentEntries(): Generator<EnvironmentEntry> {
+  const array = getUint64(environ);
+  for (let offset = 0; ; offset += 8) {
+    const address = getUint64(array, offset);
+    if (address === 0n) return;
+    let length = 0;
+    while (getUint8(address, length) !== 0) length++;
+    yield { address, bytes: toBuffer(address, length, false) };
+  }
+}
+
+/** Takes an entry out of libc's environment: the ones behind it move up. */
+export function removeEnvironmentEntry(entry: EnvironmentEntry): void {
+  const array = toBuffer(getUint64(environ), [...environmentEntries()].length * 8 + 8, false);
+  for (let offset = 0; offset < array.length; offset += 8) {
+    if (array.readBigUInt64LE(offset) !== entry.address) continue;
+    array.copy(array, offset, offset + 8);
+    return;
+  }
+}
+
+const UV_SIGNAL = 16; // uv_handle_type of uv.h
+
+/**
+ * Calls `listener` for each signal of `numbers`, real-time ones included, which `process.on` cannot name. The handles
+ * live as long as the process and keep its event loop alive.
+ * `listener` runs outside Node's own callback scope: it must hand over to the event loop (setImmediate), no more.
+ * @returns those that could not be caught
+ */
+export function listenToSignals(numbers: Iterable<number>, listener: (signal: number) => void): number[] {
+  const loop = getCurrentEventLoop();
+  const callback = lib.registerCallback({ arguments: ['pointer', 'int32'], return: 'void' }, (_handle, signal) =>
+    listener(signal),
+  );
+  const refused: number[] = [];
+  for (const number of numbers) {
+    const handle = Buffer.alloc(Number(libc.uv_handle_size(UV_SIGNAL)));
+    handles.push(handle);
+    libc.uv_signal_init(loop, handle);
+    if (libc.uv_signal_start(handle, callback, number) !== 0) refused.push(number);
+  }
+  return refused;
+}
+
+/** libuv keeps pointers to these: they must never be collected. */
+const handles: Buffer[] = [];
+
+/** posix_spawn_file_actions_addtcsetpgrp_np(3), which glibc has since 2.35: looked up only where there is a terminal. */
+export function addForegroundAction(actions: Buffer, terminal: number): void {
+  const add = lib.getFunction('posix_spawn_file_actions_addtcsetpgrp_np', {
+    arguments: ['pointer', 'int32'],
+    return: 'int32',
+  });
+  checkErrno('posix_spawn_file_actions_addtcsetpgrp_np', add(actions, terminal));
+}

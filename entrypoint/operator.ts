@@ -1,0 +1,153 @@
+// The operator: the unprivileged account that the command and every worker run as, looked up in /etc/passwd and
+// /etc/group (passwd(5), group(5)); and doing something with its identity.
+
+import { appendFileSync, chownSync, mkdirSync, readFileSync } from 'node:fs';
+
+import { errnoName, TazpodError } from '../lib/errors.ts';
+import { HOME } from '../lib/paths.ts';
+import { systemCall } from './native.ts';
+import { applyAttributes } from './process-attributes.ts';
+
+export const DEFAULT_OPERATOR = 'tazpod';
+const DEFAULT_ID = 1000;
+const UNCHANGED = -1;
+
+export interface Operator {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+  /** Supplementary groups, the primary one among them. */
+  readonly groups: readonly number[];
+  readonly home: string;
+  readonly shell: string;
+}
+
+/**
+ * Finds the operator's account. Started as root, it is the one that is named (by name or uid); otherwise it is whoever
+ * we are, for we cannot become anybody else.
+ * @param wanted TAZPOD_USER, if given
+ * @throws TazpodError `configuration`
+ */
+export function findOperator(wanted: string | undefined): Operator {
+  const self = process.getuid?.() ?? 0;
+  const named = wanted ?? (self === 0 ? DEFAULT_OPERATOR : String(self));
+  const account = findAccount(named) ?? (self === 0 && wanted === undefined ? createAccount() : undefined);
+
+  if (account === undefined) {
+    if (wanted !== undefined) {
+      throw new TazpodError('configuration', `cannot find the account "${wanted}" in /etc/passwd`, {
+        hint: 'TAZPOD_USER names the account that the command runs as: add it to the image, or name one that is there',
+      });
+    }
+    const gid = process.getgid?.() ?? self;
+    return { name: String(self), uid: self, gid, groups: [gid], home: HOME, shell: '/bin/sh' };
+  }
+  if (account.uid === 0) {
+    throw new TazpodError('configuration', `cannot run the command as root: "${named}" has uid 0`, {
+      hint: 'TAZPOD_USER names an account without privileges',
+    });
+  }
+  if (self !== 0 && account.uid !== self) {
+    throw new TazpodError('configuration', `cannot become "${named}" (uid ${account.uid}): started as uid ${self}`, {
+      hint: 'start the container as root, or leave TAZPOD_USER out',
+    });
+  }
+  return { ...account, groups: groupsOf(account) };
+}
+
+type Account = Omit<Operator, 'groups'>;
+
+function findAccount(nameOrId: string): Account | undefined {
+  for (const [name, , uid, gid, , home, shell] of readTable('/etc/passwd')) {
+    if (name !== nameOrId && uid !== nameOrId) continue;
+    if (!name || !isId(uid) || !isId(gid)) continue;
+    return { name, uid: Number(uid), gid: Number(gid), home: home || HOME, shell: shell || '/bin/sh' };
+  }
+  return undefined;
+}
+
+/**
+ * Makes the default operator where an image does not have it, so that adding us to an image takes no `useradd`.
+ * Its uid is 1000, or the next one that no account has.
+ */
+function createAccount(): Account | undefined {
+  const taken = new Set([...readTable('/etc/passwd'), ...readTable('/etc/group')].map((fields) => Number(fields[2])));
+  let id = DEFAULT_ID;
+  while (taken.has(id)) id++;
+  const shell = readTable('/etc/shells').some(([path]) => path === '/bin/bash') ? '/bin/bash' : '/bin/sh';
+  try {
+    appendFileSync('/etc/group', `${DEFAULT_OPERATOR}:x:${id}:\n`);
+    appendFileSync('/etc/passwd', `${DEFAULT_OPERATOR}:x:${id}:${id}:TazPod operator:${HOME}:${shell}\n`);
+    mkdirSync(HOME, { recursive: true });
+    chownSync(HOME, id, id);
+  } catch (error) {
+    throw new TazpodError('configuration', `cannot make the account "${DEFAULT_OPERATOR}", which this image lacks`, {
+      hint: `add it to the image (useradd --create-home ${DEFAULT_OPERATOR}), or name another with TAZPOD_USER`,
+      cause: error,
+    });
+  }
+  return findAccount(DEFAULT_OPERATOR);
+}
+
+function groupsOf({ name, gid }: Account): number[] {
+  const groups = new Set([gid]);
+  for (const [, , id, members] of readTable('/etc/group')) {
+    if (isId(id) && members?.split(',').includes(name)) groups.add(Number(id));
+  }
+  return [...groups];
+}
+
+function readTable(path: string): string[][] {
+  try {
+    return readFileSync(path, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('#'))
+      .map((line) => line.split(':'));
+  } catch (error) {
+    if (errnoName(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+function isId(text: string | undefined): text is string {
+  return text !== undefined && /^[0-9]{1,10}$/.test(text);
+}
+
+/**
+ * Does something with the operator's effective identity: the kernel then refuses what the operator may not do, and what
+ * is made is the operator's. Synchronous work only: it is the main thread's identity that changes. (It also makes the
+ * process undumpable and forgets the parent-death signal: prctl(2).)
+ */
+export function asOperator<T>(operator: Operator, work: () => T): T {
+  return withIdentity(operator, UNCHANGED, work);
+}
+
+/**
+ * Starts a process as the operator: real and effective identity are the operator's, and execve(2) makes the saved one
+ * follow. Ours stays root until then, which brings us back, and keeps what is only checked against all three ids
+ * (prlimit(2)) from the operator's processes.
+ */
+export function spawningAsOperator<T>(operator: Operator, spawn: () => T): T {
+  return withIdentity(operator, operator.uid, spawn);
+}
+
+function withIdentity<T>(operator: Operator, realUid: number, work: () => T): T {
+  if (process.getuid?.() !== 0) return work();
+  const realGid = realUid === UNCHANGED ? UNCHANGED : operator.gid;
+  const ownGroups = process.getgroups?.() ?? [];
+  setGroups(operator.groups);
+  try {
+    systemCall('setresgid', realGid, operator.gid, UNCHANGED);
+    systemCall('setresuid', realUid, operator.uid, UNCHANGED);
+    return work();
+  } finally {
+    systemCall('setresuid', 0, 0, UNCHANGED);
+    systemCall('setresgid', 0, 0, UNCHANGED);
+    setGroups(ownGroups);
+    applyAttributes();
+  }
+}
+
+function setGroups(groups: readonly number[]): void {
+  systemCall('setgroups', groups.length, Buffer.from(Uint32Array.from(groups).buffer));
+}

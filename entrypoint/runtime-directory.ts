@@ -1,0 +1,61 @@
+// /run/tazpod: root's, with the control socket, and the lock that says which process serves this container's enclave.
+// The kernel frees the lock with the process that holds it, however it ended.
+
+import { accessSync, chmodSync, closeSync, constants, mkdirSync, openSync } from 'node:fs';
+
+import { errnoName, reasonOf } from '../lib/errors.ts';
+import { RUNTIME_DIRECTORY } from '../lib/paths.ts';
+import { hasCapability } from './capabilities.ts';
+import { Directory } from './directory.ts';
+import type { Log } from './log.ts';
+import { attach, createTmpfs } from './mount.ts';
+import { check, libc } from './native.ts';
+
+const LOCK_FILE = `${RUNTIME_DIRECTORY}/lock`;
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+
+/**
+ * Claims the runtime directory.
+ * - `ours`: the socket may be made there, and the enclave is ours to keep
+ * - `no-socket`: nothing can be written there; the enclave is ours, but nobody can talk to us
+ * - `taken`: another process serves this container
+ */
+export function claimRuntimeDirectory(log: Log): 'ours' | 'no-socket' | 'taken' {
+  try {
+    makeWritable();
+  } catch (error) {
+    log.warn(
+      `no control socket: cannot write to ${RUNTIME_DIRECTORY} (${reasonOf(error)}); tazpod will not work in the shell`,
+    );
+    return 'no-socket';
+  }
+  const lock = openSync(LOCK_FILE, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+  try {
+    check('flock', libc.flock(lock, LOCK_EX | LOCK_NB));
+    // Never closed: held until we end.
+    return 'ours';
+  } catch (error) {
+    closeSync(lock);
+    if (errnoName(error) !== 'EAGAIN') throw error;
+    return 'taken';
+  }
+}
+
+function makeWritable(): void {
+  try {
+    mkdirSync(RUNTIME_DIRECTORY, { mode: 0o755, recursive: true });
+    accessSync(RUNTIME_DIRECTORY, constants.W_OK);
+  } catch (error) {
+    // A read-only root file system: a small tmpfs on the directory, which the image has.
+    if (errnoName(error) !== 'EROFS' || !hasCapability('SYS_ADMIN')) throw error;
+    mountTmpfs();
+  }
+  if (process.getuid?.() === 0) chmodSync(RUNTIME_DIRECTORY, 0o755);
+}
+
+function mountTmpfs(): void {
+  using point = Directory.open(RUNTIME_DIRECTORY);
+  using root = createTmpfs({ size: '64k', mode: '0755' });
+  attach(root, point);
+}

@@ -1,0 +1,73 @@
+// Where a signal goes: before the command runs, four of them abort the boot and the others are kept for it; while it runs
+// each is forwarded to it exactly once, and a stop request is told besides; afterwards only stop requests count.
+
+import { constants } from 'node:os';
+
+import { errnoName } from '../lib/errors.ts';
+import type { Log } from './log.ts';
+import { signalName } from './signals.ts';
+
+const { SIGHUP, SIGINT, SIGQUIT, SIGTERM } = constants.signals;
+const ABORTS_BOOT: ReadonlySet<number> = new Set([SIGTERM, SIGINT, SIGHUP, SIGQUIT]);
+
+export class SignalRouter {
+  readonly #stopSignals: ReadonlySet<number>;
+  readonly #onStop: () => void;
+  readonly #log: Log;
+  readonly #aborted = Promise.withResolvers<number>();
+  readonly #kept: number[] = [];
+  #phase: 'boot' | 'running' | 'ending' = 'boot';
+  #target = 0;
+
+  constructor(stopSignals: ReadonlySet<number>, onStop: () => void, log: Log) {
+    this.#stopSignals = stopSignals;
+    this.#onStop = onStop;
+    this.#log = log;
+  }
+
+  /** Resolves with the signal that aborts the boot, if one comes before the command runs. */
+  get aborted(): Promise<number> {
+    return this.#aborted.promise;
+  }
+
+  /** Forwards to the command from now on, or to its process group; first what was kept for it. */
+  commandRuns(pid: number, group: boolean): void {
+    this.#phase = 'running';
+    this.#target = group ? -pid : pid;
+    for (const signal of this.#kept.splice(0)) this.send(signal);
+  }
+
+  /** The command is gone, and its pid may be another's soon: nothing is forwarded from now on. */
+  commandEnded(): void {
+    this.#phase = 'ending';
+  }
+
+  /** Takes a signal that was sent to us. */
+  readonly route = (signal: number): void => {
+    switch (this.#phase) {
+      case 'boot':
+        if (ABORTS_BOOT.has(signal)) this.#aborted.resolve(signal);
+        else this.#kept.push(signal);
+        return;
+      case 'running':
+        this.#log.debug(`forwarding ${signalName(signal)}`);
+        this.send(signal);
+        if (this.#stopSignals.has(signal)) this.#onStop();
+        return;
+      case 'ending':
+        if (this.#stopSignals.has(signal)) this.#onStop();
+    }
+  };
+
+  /** Sends the command a signal. */
+  send(signal: number): void {
+    if (this.#phase !== 'running') return;
+    try {
+      process.kill(this.#target, signal);
+    } catch (error) {
+      // ESRCH: it has ended in this moment.
+      if (errnoName(error) !== 'ESRCH')
+        this.#log.warn(`cannot send ${signalName(signal)} to the command: ${String(error)}`);
+    }
+  }
+}

@@ -1,0 +1,118 @@
+// Catching signals: all that an init forwards, as numbers, real-time ones included.
+// Caught before anything else happens: until then the kernel drops what is sent to PID 1 (pid_namespaces(7)).
+// What arrives is queued until somebody takes it; nothing is lost that the kernel did not merge.
+
+import { constants } from 'node:os';
+
+import { checkErrno, libc, listenToSignals, signalSet } from './native.ts';
+
+const {
+  SIGABRT,
+  SIGBUS,
+  SIGCHLD,
+  SIGFPE,
+  SIGILL,
+  SIGKILL,
+  SIGSEGV,
+  SIGSTOP,
+  SIGSYS,
+  SIGTRAP,
+  SIGTTIN,
+  SIGTTOU,
+  SIGUSR1,
+} = constants.signals;
+const HIGHEST_SIGNAL = 64; // SIGRTMAX
+const SIG_UNBLOCK = 1;
+
+/**
+ * Signals that are not caught: the two that cannot be; faults, whose handler would return into the faulty instruction
+ * (tini leaves them alone, too); the terminal's two stops, which are about ourselves; glibc's own (32, 33).
+ */
+const NOT_CAUGHT: ReadonlySet<number> = new Set([
+  SIGKILL,
+  SIGSTOP,
+  SIGSEGV,
+  SIGBUS,
+  SIGFPE,
+  SIGILL,
+  SIGABRT,
+  SIGTRAP,
+  SIGSYS,
+  SIGTTIN,
+  SIGTTOU,
+  32,
+  33,
+]);
+
+/** Every signal that PID 1 catches and hands on, SIGCHLD not among them. */
+export const FORWARDED: readonly number[] = Array.from({ length: HIGHEST_SIGNAL }, (_, index) => index + 1).filter(
+  (signal) => signal !== SIGCHLD && !NOT_CAUGHT.has(signal),
+);
+
+const NAMES: ReadonlyMap<number, string> = new Map(
+  Object.entries(constants.signals)
+    // SIGPOLL, SIGIOT: second names of a number that has a better-known one.
+    .filter(([name]) => name !== 'SIGPOLL' && name !== 'SIGIOT')
+    .map(([name, number]) => [number, name]),
+);
+
+/** The name of a signal for messages: `SIGTERM`, `SIGRTMIN+3`, … */
+export function signalName(signal: number): string {
+  return NAMES.get(signal) ?? (signal === 34 ? 'SIGRTMIN' : signal > 34 ? `SIGRTMIN+${signal - 34}` : String(signal));
+}
+
+/** The number of a signal by name, with or without `SIG`, in any case (`TERM`, `sigrtmin+3`), or by number. */
+export function signalNumber(text: string): number | undefined {
+  const name = text.toUpperCase().replace(/^SIG/, '');
+  const realtime = /^RTMIN(?:\+([0-9]{1,2}))?$/.exec(name);
+  const number = realtime
+    ? 34 + Number(realtime[1] ?? 0)
+    : /^[0-9]{1,2}$/.test(name)
+      ? Number(name)
+      : (constants.signals as Record<string, number>)[`SIG${name}`];
+  return number !== undefined && number >= 1 && number <= HIGHEST_SIGNAL ? number : undefined;
+}
+
+/** What to do with the signals that arrive. Called from the event loop, one signal after the other. */
+export interface SignalListener {
+  /** A signal of FORWARDED. */
+  readonly signal: (signal: number) => void;
+  /** A child may have ended. */
+  readonly child: () => void;
+}
+
+/**
+ * Catches signals from now on.
+ * @returns a function that says who takes them; until it is called they wait, in order
+ */
+export function catchSignals(): (listener: SignalListener) => void {
+  const waiting: number[] = [];
+  let listener: SignalListener | undefined;
+  let scheduled = false;
+
+  const deliver = (): void => {
+    scheduled = false;
+    if (listener === undefined) return;
+    for (const signal of waiting.splice(0)) {
+      if (signal === SIGCHLD) listener.child();
+      else listener.signal(signal);
+    }
+  };
+  const schedule = (): void => {
+    if (scheduled) return;
+    scheduled = true;
+    setImmediate(deliver);
+  };
+
+  listenToSignals([...FORWARDED, SIGCHLD], (signal) => {
+    waiting.push(signal);
+    schedule();
+  });
+  // Node's --disable-sigusr1 keeps the inspector shut by leaving the signal blocked.
+  checkErrno('pthread_sigmask', libc.pthread_sigmask(SIG_UNBLOCK, signalSet(SIGUSR1), null));
+
+  return (taker) => {
+    listener = taker;
+    schedule();
+  };
+}
