@@ -1,0 +1,124 @@
+// The command line of one verb, checked against what the verb takes: options, operands, nothing else.
+// Every refusal is a usage error that names the word and where to read more. `node:util` cuts the line into tokens;
+// the checks are ours, because its own messages name no verb.
+
+import { parseArgs } from 'node:util';
+import { TazpodError } from '../lib/errors.ts';
+
+export interface OptionSpec {
+  readonly type: 'boolean' | 'string';
+  readonly short?: string;
+  /** What the value is called in the help. */
+  readonly value?: string;
+  /** What it does, for the help; an option without a text is for PID 1's own use and not shown. */
+  readonly text?: string;
+}
+
+/** What a verb takes. */
+export interface Grammar {
+  /** Its words: `unlock`, `vault create`. */
+  readonly name: string;
+  /** Names of its operands, all of them required. */
+  readonly operands: readonly string[];
+  readonly options: Readonly<Record<string, OptionSpec>>;
+}
+
+/** A verb's options and operands, all of them known to its grammar. */
+export class Arguments {
+  readonly #verb: string;
+  readonly #values: ReadonlyMap<string, string | true>;
+  readonly #operands: readonly string[];
+
+  constructor(verb: string, values: ReadonlyMap<string, string | true>, operands: readonly string[]) {
+    this.#verb = verb;
+    this.#values = values;
+    this.#operands = operands;
+  }
+
+  flag(name: string): boolean {
+    return this.#values.has(name);
+  }
+
+  value(name: string): string | undefined {
+    const value = this.#values.get(name);
+    return value === true ? undefined : value;
+  }
+
+  /** @throws TazpodError `usage` unless the value is a descriptor's number */
+  descriptor(name: string): number | undefined {
+    const value = this.value(name);
+    if (value === undefined) return undefined;
+    if (!/^\d{1,9}$/.test(value))
+      throw this.usage(`cannot use "${value}" for --${name}: it is not a descriptor's number`);
+    return Number(value);
+  }
+
+  /** The operand at `index`, which the grammar promises. */
+  operand(index: number): string {
+    return this.#operands[index] ?? '';
+  }
+
+  /** A usage error of this verb. */
+  usage(message: string): TazpodError {
+    return usageError(this.#verb, message);
+  }
+}
+
+/**
+ * Reads the words that follow a verb.
+ * @throws TazpodError `usage` for an unknown option, a value missing or too many, operands missing or too many
+ */
+export function parseArguments(grammar: Grammar, words: readonly string[]): Arguments {
+  const { tokens } = parseArgs({
+    args: [...words],
+    options: Object.fromEntries(
+      Object.entries(grammar.options).map(([name, { type, short }]) => [name, { type, ...(short ? { short } : {}) }]),
+    ),
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
+  const values = new Map<string, string | true>();
+  const operands: string[] = [];
+  for (const token of tokens) {
+    if (token.kind === 'positional') operands.push(token.value);
+    if (token.kind === 'option') values.set(token.name, valueOf(grammar, token));
+  }
+  if (!values.has('help')) checkOperands(grammar, operands);
+  return new Arguments(grammar.name, values, operands);
+}
+
+interface OptionToken {
+  readonly name: string;
+  readonly rawName: string;
+  readonly value: string | undefined;
+  readonly inlineValue: boolean | undefined;
+}
+
+function valueOf(grammar: Grammar, { name, rawName, value, inlineValue }: OptionToken): string | true {
+  const option = Object.hasOwn(grammar.options, name) ? grammar.options[name] : undefined;
+  if (!option) throw usageError(grammar.name, `cannot understand the option ${rawName}`);
+  if (option.type === 'boolean') {
+    if (value !== undefined) throw usageError(grammar.name, `cannot give ${rawName} a value: it takes none`);
+    return true;
+  }
+  // `--passphrase-file --json` forgot the value; one that starts with "-" can still be written `--option=-value`.
+  if (value === undefined || (!inlineValue && value.startsWith('-') && value !== '-')) {
+    throw usageError(grammar.name, `cannot use ${rawName} without its value ${option.value ?? ''}`.trimEnd());
+  }
+  return value;
+}
+
+function checkOperands({ name, operands }: Grammar, given: readonly string[]): void {
+  const missing = operands[given.length];
+  if (missing !== undefined) throw usageError(name, `cannot run "${name}" without ${missing}`);
+  const surplus = given[operands.length];
+  if (surplus !== undefined) throw usageError(name, `cannot tell what "${surplus}" is for: too many words`);
+  // The empty word is what an unset shell variable leaves; as a path it would mean this directory or nothing at all.
+  const empty = given.indexOf('');
+  if (empty !== -1) throw usageError(name, `cannot run "${name}": ${operands[empty]} is empty`);
+}
+
+function usageError(verb: string, message: string): TazpodError {
+  return new TazpodError('usage', message, { hint: `tazpod ${verb} --help tells what it takes` });
+}

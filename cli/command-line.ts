@@ -1,0 +1,77 @@
+// The whole command line: which verb, or which help, or the version. A verb is one word, or two (`vault list`).
+
+import { TazpodError } from '../lib/errors.ts';
+import { type Arguments, parseArguments } from './arguments.ts';
+import { groupHelp, mainHelp, verbHelp } from './help.ts';
+import { nearest } from './nearest.ts';
+import { VERBS, type Verb } from './verbs.ts';
+
+export type Command =
+  | { readonly kind: 'help'; readonly text: string }
+  | { readonly kind: 'version' }
+  | { readonly kind: 'verb'; readonly verb: Verb; readonly given: Arguments };
+
+/** Whether the outcome is to be JSON: known before the rest is understood, because a usage error is an outcome, too. */
+export function wantsJson(words: readonly string[]): boolean {
+  const end = words.indexOf('--');
+  return words.slice(0, end === -1 ? words.length : end).includes('--json');
+}
+
+/** @throws TazpodError `usage` */
+export function parseCommandLine(words: readonly string[]): Command {
+  // `tazpod --json status` is as good as `tazpod status --json`.
+  const json = words[0] === '--json' ? ['--json'] : [];
+  const [first, ...rest] = words.slice(json.length);
+  if (first === undefined) {
+    throw new TazpodError('usage', 'cannot tell what to do: no verb was given', {
+      hint: 'tazpod --help lists the verbs',
+    });
+  }
+  if (first === '--help' || first === '-h') return { kind: 'help', text: mainHelp() };
+  if (first === '--version') return { kind: 'version' };
+  if (first === 'help') return { kind: 'help', text: helpOf(rest.filter((word) => word !== '--json')) };
+  if (first.startsWith('-')) {
+    throw new TazpodError('usage', `cannot understand the option ${first}`, {
+      hint: 'tazpod --help lists what there is',
+    });
+  }
+
+  const group = membersOf(first);
+  if (group.length === 0) {
+    const verb = find(first);
+    return commandOf(verb, parseArguments(verb, [...json, ...rest]));
+  }
+  const [second, ...others] = rest;
+  if (second === '--help' || second === '-h') return { kind: 'help', text: groupHelp(first, group) };
+  if (second === undefined || second.startsWith('-')) {
+    throw new TazpodError('usage', `cannot tell what to do: no verb follows "${first}"`, {
+      hint: `tazpod ${first} --help lists its verbs`,
+    });
+  }
+  const verb = find(`${first} ${second}`);
+  return commandOf(verb, parseArguments(verb, [...json, ...others]));
+}
+
+function commandOf(verb: Verb, given: Arguments): Command {
+  return given.flag('help') ? { kind: 'help', text: verbHelp(verb) } : { kind: 'verb', verb, given };
+}
+
+function helpOf(words: readonly string[]): string {
+  if (words.length === 0) return mainHelp();
+  const name = words.join(' ');
+  const group = membersOf(name);
+  return group.length > 0 ? groupHelp(name, group) : verbHelp(find(name));
+}
+
+function membersOf(group: string): Verb[] {
+  return VERBS.filter(({ name }) => name.startsWith(`${group} `));
+}
+
+function find(name: string): Verb {
+  const verb = VERBS.find((verb) => verb.name === name);
+  if (verb) return verb;
+  const meant = nearest(name, [...VERBS.map((verb) => verb.name), 'help', 'vault']);
+  throw new TazpodError('usage', `cannot understand the verb "${name}"`, {
+    hint: meant ? `did you mean "tazpod ${meant}"?` : 'tazpod --help lists the verbs',
+  });
+}

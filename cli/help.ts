@@ -1,0 +1,74 @@
+// What `--help` shows: of the program its verbs and exit statuses, of a verb its options, all made from the tables that
+// the program itself goes by.
+
+import { EXIT_STATUSES } from '../lib/errors.ts';
+import { VERBS, type Verb } from './verbs.ts';
+
+/** The help of the whole program. */
+export function mainHelp(): string {
+  return [
+    'usage: tazpod VERB [OPTION…]',
+    '',
+    "The vault tool of TazPod: the operator's secrets, encrypted in one file, readable only in RAM while unlocked.",
+    '',
+    'verbs:',
+    ...columns([
+      ...VERBS.map((verb) => [synopsis(verb), verb.summary] as const),
+      ['help [VERB]', 'show this help, or that of a verb'],
+    ]),
+    '',
+    'options:',
+    ...columns([
+      ['--json', 'print one JSON object on standard output, for errors too'],
+      ['-h, --help', 'show the help, after a verb that of the verb'],
+      ['--version', 'show the version'],
+    ]),
+    '',
+    'exit status:',
+    ...columns(
+      [...Object.entries(EXIT_STATUSES), ['128+n', 'ended by signal n'] as const].map(
+        ([status, reason]) => [status.padStart(5), reason] as const,
+      ),
+    ),
+    '',
+  ].join('\n');
+}
+
+/** The help of a group of verbs, like `vault`. */
+export function groupHelp(group: string, verbs: readonly Verb[]): string {
+  return [
+    `usage: tazpod ${group} VERB [OPTION…]`,
+    '',
+    ...columns(verbs.map((verb) => [synopsis(verb), verb.summary] as const)),
+    '',
+    `tazpod help ${group} VERB tells more.`,
+    '',
+  ].join('\n');
+}
+
+/** The help of one verb. */
+export function verbHelp(verb: Verb): string {
+  const options = Object.entries(verb.options).flatMap(([name, { short, value, text }]) =>
+    text ? [[`${short ? `-${short}, ` : ''}--${name}${value ? ` ${value}` : ''}`, text] as const] : [],
+  );
+  return [
+    `usage: tazpod ${[verb.name, '[OPTION…]', ...verb.operands].join(' ')}`,
+    '',
+    `${verb.summary.charAt(0).toUpperCase()}${verb.summary.slice(1)}.`,
+    '',
+    ...verb.text,
+    '',
+    'options:',
+    ...columns(options),
+    '',
+  ].join('\n');
+}
+
+function synopsis({ name, operands }: Verb): string {
+  return [name, ...operands].join(' ');
+}
+
+function columns(rows: readonly (readonly [string, string])[]): string[] {
+  const width = Math.max(...rows.map(([left]) => left.length));
+  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`);
+}

@@ -1,0 +1,57 @@
+// `tazpod lock`: save if anything changed, then have PID 1 destroy the enclave, all under one saver's lock on one connection.
+// A save that fails, or that had to leave something out, keeps it unlocked: only --discard gives up what is not saved.
+
+import { type ExitStatus, TazpodError } from '../lib/errors.ts';
+import type { Replies } from '../lib/protocol.ts';
+import type { Call } from './call.ts';
+import { ControlClient } from './control-client.ts';
+import type { Output } from './output.ts';
+import { leftOutError, saveEnclave, type Saved, takeSaversLock } from './save.ts';
+
+export async function lock({ given, output }: Call): Promise<ExitStatus> {
+  using client = await ControlClient.of(given);
+  const saversLock = await lockUnlessLocked(client, output);
+  if (!saversLock) {
+    output.note('already locked');
+    output.result({ state: 'locked', already: true });
+    return 0;
+  }
+  const saved = given.flag('discard') ? undefined : await saveOrRefuse(client, saversLock, output);
+  const { unmounted, holders } = await client.request({ op: 'close' });
+  output.note(saved ? 'locked' : 'locked; what was not saved is gone');
+  if (!unmounted) output.note('the enclave is empty; the mount itself belongs to the container engine and stays');
+  for (const { pid, command } of holders) {
+    output.warn(`process ${pid} (${printable(command)}) still holds the enclave, which is empty`);
+  }
+  output.result({ state: 'locked', already: false, written: saved?.written ?? false, unmounted, holders });
+  return 0;
+}
+
+async function lockUnlessLocked(client: ControlClient, output: Output): Promise<Replies['save'] | undefined> {
+  try {
+    return await takeSaversLock(client, output);
+  } catch (error) {
+    if (error instanceof TazpodError && error.code === 'locked') return undefined;
+    throw error;
+  }
+}
+
+async function saveOrRefuse(client: ControlClient, saversLock: Replies['save'], output: Output): Promise<Saved> {
+  try {
+    const saved = await saveEnclave(client, saversLock, output);
+    if (saved.leftOut.length > 0) throw leftOutError(saved);
+    return saved;
+  } catch (error) {
+    if (!(error instanceof TazpodError) || error.code === 'unreachable') throw error;
+    const way = 'still unlocked; "tazpod lock --discard" locks without saving';
+    throw new TazpodError(error.code, error.message, {
+      hint: error.hint ? `${error.hint}; ${way}` : way,
+      cause: error,
+    });
+  }
+}
+
+/** A command's name is the choice of whoever runs it: nothing in it may reach the terminal but printable text. */
+function printable(command: string): string {
+  return command.replaceAll(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, '?');
+}

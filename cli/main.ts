@@ -1,0 +1,51 @@
+// `tazpod`, the vault tool: reads the command line, becomes the operator, runs one verb, ends with its status.
+// The only place of the tool that ends the process.
+
+import { parseCommandLine, wantsJson } from './command-line.ts';
+import { Interrupted } from './interruption.ts';
+import { becomeOperator } from './operator.ts';
+import { Output } from './output.ts';
+import { passphraseVariable } from './passphrase-variable.ts';
+
+/** @returns the exit status */
+async function tazpod(words: readonly string[], output: Output): Promise<number> {
+  const command = parseCommandLine(words);
+  switch (command.kind) {
+    case 'help':
+      output.data(command.text);
+      output.result({ help: command.text });
+      return 0;
+    case 'version': {
+      const { default: program } = await import('../package.json', { with: { type: 'json' } });
+      output.data(`tazpod ${program.version}\n`);
+      output.result({ version: program.version });
+      return 0;
+    }
+    case 'verb': {
+      const { verb, given } = command;
+      // The environment is the one thing that is read as root: afterwards the kernel would not let us.
+      const variable = verb.takesPassphrase ? passphraseVariable() : undefined;
+      becomeOperator({ optional: !verb.inContainer });
+      const run = await verb.load();
+      const isWorker = given.value('control-fd') !== undefined;
+      return await run({ given, output: isWorker ? output.forWorker() : output, passphraseVariable: variable });
+    }
+  }
+}
+
+async function main(): Promise<number> {
+  const words = process.argv.slice(2);
+  const output = new Output({ json: wantsJson(words) });
+  try {
+    return await tazpod(words, output).catch((error: unknown) => {
+      if (error instanceof Interrupted) return error.exitStatus;
+      return output.fail(error);
+    });
+  } catch (error) {
+    // Nobody reads the error either.
+    return error instanceof Interrupted ? error.exitStatus : 1;
+  }
+}
+
+// Not left to the event loop to end: a socket or a read of a terminal may still be open.
+void main().then((status) => process.exit(status));

@@ -1,0 +1,25 @@
+// Options that several verbs share.
+
+import type { OptionSpec } from './arguments.ts';
+
+type Options = Readonly<Record<string, OptionSpec>>;
+
+/** Of every verb. */
+export const COMMON_OPTIONS = {
+  json: { type: 'boolean', text: 'print one JSON object on standard output, for errors too' },
+  help: { type: 'boolean', short: 'h', text: 'show this help' },
+} as const satisfies Options;
+
+/** Of every verb that needs a passphrase. */
+export const PASSPHRASE_OPTIONS = {
+  'passphrase-file': { type: 'string', value: 'PATH', text: 'read the passphrase from a file ("-": standard input)' },
+  'passphrase-fd': { type: 'string', value: 'N', text: 'read the passphrase from an open descriptor' },
+} as const satisfies Options;
+
+/** Of the verbs that work on a vault file anywhere, where no enclave sets the limit. */
+export const LIMIT_OPTIONS = {
+  'max-size': { type: 'string', value: 'SIZE', text: 'refuse contents of more than SIZE, like 256m (default: 64m)' },
+} as const satisfies Options;
+
+/** Of every verb that speaks to PID 1: its own workers inherit their connection to it. */
+export const CONTROL_OPTIONS = { 'control-fd': { type: 'string', value: 'N' } } as const satisfies Options;

@@ -1,0 +1,69 @@
+// `.vault_pass`: the passphrase kept in the enclave, so that saving asks nobody. It is in RAM, the operator's alone,
+// never a member of a vault, and the first thing to be wiped. Names are relative: the enclave is the working directory.
+
+import { closeSync, constants, fstatSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
+import { errnoName, reasonOf, TazpodError } from '../lib/errors.ts';
+import { AWS_NAME, ENCLAVE, PASSPHRASE_CACHE_NAME } from '../lib/paths.ts';
+import { Passphrase } from './passphrase-source.ts';
+
+const CACHE = `${ENCLAVE}/${PASSPHRASE_CACHE_NAME}`;
+
+/** @throws TazpodError `too-big` when the enclave is full */
+export function writePassphraseCache(passphrase: Buffer): void {
+  const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+  try {
+    const descriptor = openSync(PASSPHRASE_CACHE_NAME, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+    try {
+      for (let written = 0; written < passphrase.length;) written += writeSync(descriptor, passphrase, written);
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch (error) {
+    throw notWritten(CACHE, error);
+  }
+}
+
+/**
+ * Reads the cache of an unlocked enclave.
+ * @throws TazpodError `save-failed` when it is not there, or not what unlock wrote
+ */
+export function readPassphraseCache(): Passphrase {
+  try {
+    // O_NONBLOCK: opening a FIFO that was put there must not hang.
+    const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+    const descriptor = openSync(PASSPHRASE_CACHE_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    try {
+      if (!fstatSync(descriptor).isFile()) throw new Error('it is not a file');
+      const bytes = Buffer.alloc(fstatSync(descriptor).size);
+      return new Passphrase(bytes.subarray(0, readSync(descriptor, bytes)), CACHE);
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch (error) {
+    throw new TazpodError('save-failed', `cannot read the cached passphrase ${CACHE}: ${reasonOf(error)}`, {
+      hint: `put the vault's passphrase there, in a file of mode 0600 without a newline`,
+      cause: error,
+    });
+  }
+}
+
+/**
+ * Makes the directory that PID 1 shows at the home's `.aws`, where the vault held none.
+ * @throws TazpodError `too-big` when the enclave is full
+ */
+export function makeBridgeSource(): void {
+  try {
+    mkdirSync(AWS_NAME, 0o700);
+  } catch (error) {
+    if (errnoName(error) !== 'EEXIST') throw notWritten(`${ENCLAVE}/${AWS_NAME}`, error);
+  }
+}
+
+function notWritten(path: string, error: unknown): TazpodError {
+  return errnoName(error) === 'ENOSPC'
+    ? new TazpodError('too-big', `cannot write ${path}: the enclave is full`, {
+        hint: 'give the enclave more room (TAZPOD_ENCLAVE_SIZE)',
+        cause: error,
+      })
+    : new TazpodError('unexpected', `cannot write ${path}: ${reasonOf(error)}`, { cause: error });
+}

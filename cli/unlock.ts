@@ -1,0 +1,107 @@
+// `tazpod unlock`: vault to enclave. PID 1 mounts, we decrypt; the connection is the transaction. Whatever fails here,
+// ending the connection before `commit` makes PID 1 undo all of it, so nothing is undone by hand.
+// The key is derived while the enclave is being mounted. The enclave is left before `commit`.
+
+import { type Baseline, encodeBaseline } from '../lib/baseline.ts';
+import { type ExitStatus, reasonOf } from '../lib/errors.ts';
+import { type Extracted, extractArchive } from '../lib/extract.ts';
+import { DEFAULT_LIMITS } from '../lib/limits.ts';
+import { BRIDGE_TARGET, ENCLAVE, VAULT_FILE } from '../lib/paths.ts';
+import { digestKeyOf, fingerprintOf, newSalt, saltOf } from '../lib/seal.ts';
+import { readVaultFile } from '../lib/vault-file.ts';
+import type { Call } from './call.ts';
+import { ControlClient } from './control-client.ts';
+import { enterEnclave } from './enclave-directory.ts';
+import { newPassphrase, type OpenedVault, openVault } from './opened-vault.ts';
+import { makeBridgeSource, writePassphraseCache } from './passphrase-cache.ts';
+import { givenPassphrase } from './passphrase-source.ts';
+import { formatSize } from './size.ts';
+import type { Output } from './output.ts';
+
+export async function unlock(call: Call): Promise<ExitStatus> {
+  const { given, output } = call;
+  using passphrase = await givenPassphrase(call);
+  const reading = readVaultFile(VAULT_FILE);
+  const opening = passphrase && reading.then((sealed) => sealed && openVault(sealed, passphrase));
+  // Their failures are met where they are awaited; until then they must not count as unhandled.
+  for (const early of [reading, opening]) early?.catch(() => undefined);
+
+  using client = await ControlClient.of(given);
+  const { device, cached } = await client.request({ op: 'open' });
+  if (cached) {
+    await commit(client, output, await unknownBaseline(reading, output));
+    output.note('already unlocked');
+    output.result({ state: 'unlocked', already: true });
+    return 0;
+  }
+
+  const sealed = await reading;
+  using vault = sealed && (await (opening ?? openVault(sealed, undefined)));
+  const extracted = vault ? await fill(device, vault) : await fillNew(device, passphrase, output);
+  const baseline = sealed ? baselineOf(sealed, extracted.contents) : newBaseline();
+  await commit(client, output, baseline);
+  output.note(`unlocked: ${extracted.entries} entries, ${formatSize(extracted.bytes)}, in ${ENCLAVE}`);
+  output.result({
+    state: 'unlocked',
+    already: false,
+    entries: extracted.entries,
+    bytes: extracted.bytes,
+    new: !sealed,
+  });
+  return 0;
+}
+
+/** Extracts the vault into the enclave of `device`. */
+async function fill(device: number, { archive, key, passphrase }: OpenedVault): Promise<Extracted> {
+  using enclave = enterEnclave(device);
+  // The archive's permission bits hold, whatever mask the caller has.
+  process.umask(0);
+  const limits = { ...DEFAULT_LIMITS, contents: enclave.size };
+  const extracted = await extractArchive(archive, { directory: '.', limits, digestKey: digestKeyOf(key) });
+  writePassphraseCache(passphrase.bytes);
+  makeBridgeSource();
+  return extracted;
+}
+
+/** There is no vault yet: an empty enclave, and the passphrase that its first save will seal with. */
+async function fillNew(device: number, given: Parameters<typeof newPassphrase>[0], output: Output): Promise<Extracted> {
+  output.warn(`there is no vault at ${VAULT_FILE}: beginning with an empty one`);
+  using passphrase = await newPassphrase(given);
+  using _enclave = enterEnclave(device);
+  process.umask(0);
+  writePassphraseCache(passphrase.bytes);
+  makeBridgeSource();
+  return { entries: 0, bytes: 0, contents: '' };
+}
+
+async function commit(client: ControlClient, output: Output, baseline: Baseline): Promise<void> {
+  const { covers } = await client.request({ op: 'commit', baseline: encodeBaseline(baseline) });
+  if (covers) {
+    output.warn(`${BRIDGE_TARGET} held files: they lie covered until the lock, in the clear on the container's disk`);
+  }
+}
+
+function baselineOf(sealed: Buffer, contents: string): Baseline {
+  const fingerprint = fingerprintOf(sealed);
+  return { vault: fingerprint, began: fingerprint, salt: saltOf(sealed).toString('hex'), contents };
+}
+
+/** Contents that no digest equals: the first save writes, so that the vault exists. */
+function newBaseline(): Baseline {
+  return { vault: undefined, began: undefined, salt: newSalt().toString('hex'), contents: '' };
+}
+
+/**
+ * For an enclave that outlived the PID 1 that unlocked it: what it was read from is taken to be the vault as it is, and
+ * what was saved last is unknown, so the next save writes. (A PID 1 that knows better keeps what it knows.)
+ * An unreadable vault must not undo this unlock: the enclave may hold the only copy of something.
+ */
+async function unknownBaseline(reading: Promise<Buffer | undefined>, output: Output): Promise<Baseline> {
+  try {
+    const sealed = await reading;
+    return sealed ? baselineOf(sealed, '') : newBaseline();
+  } catch (error) {
+    output.warn(reasonOf(error));
+    return newBaseline();
+  }
+}

@@ -1,0 +1,80 @@
+// `tazpod vault create`: a directory's contents into a new vault file, written with the care of a save, without PID 1.
+// An existing file is not replaced without --force. What an unlock would not accept is left out, named, and gives 13.
+
+import { lstatSync, statSync } from 'node:fs';
+import { checkArchive } from '../lib/check-archive.ts';
+import { type ExitStatus, reasonOf, TazpodError } from '../lib/errors.ts';
+import { packDirectory } from '../lib/pack.ts';
+import { PASSPHRASE_CACHE_NAME } from '../lib/paths.ts';
+import { wipe } from '../lib/passphrase.ts';
+import { deriveKey, digestKeyOf, fingerprintOf, newSalt, seal, unseal } from '../lib/seal.ts';
+import { readVaultFile, replaceVaultFile } from '../lib/vault-file.ts';
+import type { Call } from './call.ts';
+import { limitsOf } from './limits-option.ts';
+import { newPassphrase } from './opened-vault.ts';
+import { givenPassphrase } from './passphrase-source.ts';
+import { formatSize } from './size.ts';
+
+export async function vaultCreate(call: Call): Promise<ExitStatus> {
+  const { given, output } = call;
+  const limits = limitsOf(given);
+  const directory = given.operand(0);
+  const file = given.operand(1);
+  checkDirectory(directory);
+  const replaced = await checkFile(file, given.flag('force'));
+
+  using passphrase = await newPassphrase(await givenPassphrase(call));
+  const salt = newSalt();
+  const key = await deriveKey(passphrase.bytes, salt);
+  const digestKey = digestKeyOf(key);
+  const { archive, entries, leftOut } = await packDirectory({
+    directory,
+    exclude: [PASSPHRASE_CACHE_NAME],
+    limits,
+    digestKey,
+  });
+  for (const { name, reason } of leftOut) output.warn(`${name} is left out: ${reason}`);
+  const sealed = seal(archive, key, salt);
+  wipe(archive);
+  await replaceVaultFile(file, sealed, {
+    expected: replaced,
+    began: replaced,
+    verify: async (readBack) => {
+      const plaintext = unseal(readBack, key);
+      await checkArchive(plaintext, { limits, digestKey });
+      wipe(plaintext);
+    },
+  });
+  wipe(key);
+  output.note(`created: ${file}, ${entries} entries, ${formatSize(sealed.length)}`);
+  if (leftOut.length > 0) {
+    const count = leftOut.length === 1 ? '1 entry' : `${leftOut.length} entries`;
+    const error = new TazpodError(
+      'refused-entry',
+      `cannot put everything into ${file}: ${count} left out (named above)`,
+    );
+    return output.fail(error, { file, entries, bytes: sealed.length, leftOut });
+  }
+  output.result({ file, entries, bytes: sealed.length });
+  return 0;
+}
+
+function checkDirectory(directory: string): void {
+  try {
+    if (statSync(directory).isDirectory()) return;
+  } catch (error) {
+    throw new TazpodError('configuration', `cannot read the directory ${directory}: ${reasonOf(error)}`, {
+      cause: error,
+    });
+  }
+  throw new TazpodError('configuration', `cannot read the directory ${directory}: it is not a directory`);
+}
+
+/** The fingerprint of the file that is to be replaced; nothing where there is none. */
+async function checkFile(file: string, force: boolean): Promise<string | undefined> {
+  if (!force && lstatSync(file, { throwIfNoEntry: false })) {
+    throw new TazpodError('usage', `cannot create ${file}: it exists already`, { hint: '--force replaces it' });
+  }
+  const sealed = await readVaultFile(file);
+  return sealed && fingerprintOf(sealed);
+}

@@ -1,0 +1,33 @@
+// `tazpod vault extract`: a vault's contents into a new directory, by the rules of unlock, without PID 1.
+// The directory appears whole or not at all, also when a signal ends the program. It is an ordinary directory on disk:
+// what is extracted lies there in the clear.
+
+import type { ExitStatus } from '../lib/errors.ts';
+import { extractArchive } from '../lib/extract.ts';
+import { digestKeyOf } from '../lib/seal.ts';
+import type { Call } from './call.ts';
+import { interruptible } from './interruption.ts';
+import { limitsOf } from './limits-option.ts';
+import { NewDirectory } from './new-directory.ts';
+import { openVault } from './opened-vault.ts';
+import { givenPassphrase } from './passphrase-source.ts';
+import { readSealedFile } from './sealed-file.ts';
+import { formatSize } from './size.ts';
+
+export async function vaultExtract(call: Call): Promise<ExitStatus> {
+  const { given, output } = call;
+  const limits = limitsOf(given);
+  const place = given.operand(1);
+  using passphrase = await givenPassphrase(call);
+  using vault = await openVault(await readSealedFile(given.operand(0)), passphrase);
+  using directory = new NewDirectory(place);
+  // The archive's permission bits hold, whatever mask the caller has.
+  process.umask(0);
+  const { entries, bytes } = await interruptible(
+    extractArchive(vault.archive, { directory: directory.path, limits, digestKey: digestKeyOf(vault.key) }),
+  );
+  directory.keep();
+  output.note(`extracted: ${entries} entries, ${formatSize(bytes)}, in ${place}`);
+  output.result({ directory: place, entries, bytes });
+  return 0;
+}

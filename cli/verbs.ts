@@ -1,0 +1,128 @@
+// The verbs: what each takes, what its help says, and where its work is found. A verb's module is loaded only when it
+// is the one asked for, so that `tazpod status` costs nothing of the vault.
+
+import type { Grammar } from './arguments.ts';
+import type { Run } from './call.ts';
+import { COMMON_OPTIONS, CONTROL_OPTIONS, LIMIT_OPTIONS, PASSPHRASE_OPTIONS } from './options.ts';
+
+export interface Verb extends Grammar {
+  /** One line for the list of verbs. */
+  readonly summary: string;
+  /** What there is to know beside the options, in lines. */
+  readonly text: readonly string[];
+  /** Whether it needs PID 1, and with it an operator. */
+  readonly inContainer: boolean;
+  readonly takesPassphrase: boolean;
+  readonly load: () => Promise<Run>;
+}
+
+const ORDER_OF_SOURCES = [
+  'The passphrase comes from --passphrase-file or --passphrase-fd (one newline at the end is',
+  'dropped), else from TAZPOD_PASSPHRASE_FILE or TAZPOD_PASSPHRASE, else it is asked for on the terminal.',
+];
+
+export const VERBS: readonly Verb[] = [
+  {
+    name: 'unlock',
+    operands: [],
+    options: { ...PASSPHRASE_OPTIONS, ...COMMON_OPTIONS, ...CONTROL_OPTIONS },
+    summary: 'decrypt the vault into the enclave',
+    text: [
+      'Mounts the enclave ~/secrets in RAM, extracts the vault into it and shows its .aws as ~/.aws.',
+      'Either all of that happens or none of it. Where there is no vault yet an empty one is begun.',
+      '',
+      ...ORDER_OF_SOURCES,
+    ],
+    inContainer: true,
+    takesPassphrase: true,
+    load: async () => (await import('./unlock.ts')).unlock,
+  },
+  {
+    name: 'lock',
+    operands: [],
+    options: {
+      discard: { type: 'boolean', text: 'do not save: what changed since the last save is lost' },
+      ...COMMON_OPTIONS,
+      ...CONTROL_OPTIONS,
+    },
+    summary: 'save what changed and destroy the enclave',
+    text: [
+      'Wipes and unmounts the enclave, after saving it. When the save fails, or something cannot be',
+      'saved, the enclave stays unlocked: --discard locks all the same.',
+    ],
+    inContainer: true,
+    takesPassphrase: false,
+    load: async () => (await import('./lock.ts')).lock,
+  },
+  {
+    name: 'save',
+    operands: [],
+    options: { ...COMMON_OPTIONS, ...CONTROL_OPTIONS },
+    summary: 'write the enclave to the vault if it changed',
+    text: [
+      'The new vault replaces the old one only after it has been read back and verified. What an unlock',
+      'would not accept (sockets, devices, links that leave the enclave) is left out and named.',
+    ],
+    inContainer: true,
+    takesPassphrase: false,
+    load: async () => (await import('./save.ts')).save,
+  },
+  {
+    name: 'status',
+    operands: [],
+    options: {
+      unlocked: { type: 'boolean', text: 'exit with 18 unless the vault is unlocked' },
+      ...COMMON_OPTIONS,
+      ...CONTROL_OPTIONS,
+    },
+    summary: 'tell whether the vault is unlocked',
+    text: ['Exits with 0, locked or not, as long as PID 1 answers.'],
+    inContainer: true,
+    takesPassphrase: false,
+    load: async () => (await import('./status.ts')).status,
+  },
+  {
+    name: 'vault create',
+    operands: ['DIR', 'FILE'],
+    options: {
+      force: { type: 'boolean', text: 'replace FILE if it exists' },
+      ...LIMIT_OPTIONS,
+      ...PASSPHRASE_OPTIONS,
+      ...COMMON_OPTIONS,
+    },
+    summary: 'make a vault FILE of the contents of DIR',
+    text: ['Works on any machine, without PID 1.', '', ...ORDER_OF_SOURCES],
+    inContainer: false,
+    takesPassphrase: true,
+    load: async () => (await import('./vault-create.ts')).vaultCreate,
+  },
+  {
+    name: 'vault list',
+    operands: ['FILE'],
+    options: { ...LIMIT_OPTIONS, ...PASSPHRASE_OPTIONS, ...COMMON_OPTIONS },
+    summary: 'name what a vault FILE holds',
+    text: [
+      'Works on any machine, without PID 1. One name a line; what is not printable is escaped (\\xNN, \\u{…}).',
+      '',
+      ...ORDER_OF_SOURCES,
+    ],
+    inContainer: false,
+    takesPassphrase: true,
+    load: async () => (await import('./vault-list.ts')).vaultList,
+  },
+  {
+    name: 'vault extract',
+    operands: ['FILE', 'DIR'],
+    options: { ...LIMIT_OPTIONS, ...PASSPHRASE_OPTIONS, ...COMMON_OPTIONS },
+    summary: 'extract a vault FILE into a new directory DIR',
+    text: [
+      'Works on any machine, without PID 1. DIR must not exist yet, or be empty; it is there whole or not',
+      'at all. The secrets then lie there in the clear.',
+      '',
+      ...ORDER_OF_SOURCES,
+    ],
+    inContainer: false,
+    takesPassphrase: true,
+    load: async () => (await import('./vault-extract.ts')).vaultExtract,
+  },
+];
