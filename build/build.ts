@@ -1,0 +1,15 @@
+// `npm run build [-- --rpath PATH]`: leaves dist/tazpod-entrypoint and dist/tazpod, up to date.
+
+import { parseArgs } from 'node:util';
+import { buildExecutable, DIST } from './executable.ts';
+
+const { values } = parseArgs({ options: { rpath: { type: 'string' } } });
+
+try {
+  const { made, stripped } = await buildExecutable(values.rpath);
+  console.log(`${made ? 'built' : 'up to date'}: ${DIST}/tazpod-entrypoint, ${DIST}/tazpod`);
+  if (!stripped) console.log('not stripped, so larger than need be: no strip here (Debian: apt-get install binutils)');
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}

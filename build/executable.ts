@@ -1,0 +1,136 @@
+// The single executable: a stripped Node, the bundle and its code cache in one file, made by `node --build-sea`.
+// Made anew only when something that goes into it has changed, so that tests and `npm start` can always call this.
+// It appears in place whole or not at all: runs at the same time do no harm.
+
+import { createHash } from 'node:crypto';
+import { chmod, copyFile, mkdir, mkdtemp, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { bundlePrograms } from './bundle.ts';
+import { requireProgram } from './debian.ts';
+
+export const DIST = fileURLToPath(new URL('../dist', import.meta.url));
+export const ENTRYPOINT = join(DIST, 'tazpod-entrypoint');
+export const TOOL = join(DIST, 'tazpod');
+
+const STAMP = join(DIST, '.built');
+
+const SEA_CONFIGURATION = {
+  mainFormat: 'commonjs',
+  disableExperimentalSEAWarning: true,
+  // A start-up snapshot proved slower than the code cache.
+  useSnapshot: false,
+  useCodeCache: true,
+  // NODE_OPTIONS would run the environment's code as root.
+  execArgvExtension: 'none',
+  execArgv: [
+    '--disable-sigusr1', // SIGUSR1 is the command's; it opens no inspector
+    '--openssl-config=/dev/null', // nor does OPENSSL_CONF load a provider as root
+    '--v8-pool-size=0', // three threads less that idle in every container
+    '--disable-warning=ExperimentalWarning', // node:ffi
+  ],
+};
+
+export interface Built {
+  /** False where what was there is up to date. */
+  readonly made: boolean;
+  /** False where the machine has no `strip`: the executable works, but is larger and starts later. */
+  readonly stripped: boolean;
+}
+
+/**
+ * Makes `dist/tazpod-entrypoint` and the link `dist/tazpod` to it, where they are missing or out of date.
+ * @param rpath where the executable shall look for its libraries before anywhere else (needs patchelf)
+ * @throws Error if a tool fails or the executable does not start
+ */
+export async function buildExecutable(rpath?: string): Promise<Built> {
+  const bundle = await bundlePrograms();
+  const node = await stat(process.execPath);
+  const key = createHash('sha256')
+    .update(JSON.stringify([process.version, process.arch, node.size, node.mtimeMs, SEA_CONFIGURATION, rpath ?? null]))
+    .update(bundle)
+    .digest('hex');
+  const present = await readStamp();
+  if (present?.key === key && (await isInPlace(present))) return { made: false, stripped: present.stripped };
+
+  await mkdir(DIST, { recursive: true });
+  await using work = await temporaryDirectory();
+  const stripped = await copyRuntime(join(work.path, 'node'));
+  await writeFile(join(work.path, 'program.cjs'), bundle);
+  const made = join(work.path, basename(ENTRYPOINT));
+  await writeFile(
+    join(work.path, 'sea.json'),
+    JSON.stringify({
+      ...SEA_CONFIGURATION,
+      main: join(work.path, 'program.cjs'),
+      executable: join(work.path, 'node'),
+      output: made,
+    }),
+  );
+  await execa(process.execPath, ['--build-sea', join(work.path, 'sea.json')]);
+  if (rpath !== undefined) await setLibraryPath(made, rpath);
+  await chmod(made, 0o755);
+  await symlink(basename(ENTRYPOINT), join(work.path, basename(TOOL)));
+  await checkStarts(join(work.path, basename(TOOL)));
+
+  await rename(made, ENTRYPOINT);
+  await rename(join(work.path, basename(TOOL)), TOOL);
+  const { ino, mtimeMs } = await stat(ENTRYPOINT);
+  await writeFile(STAMP, JSON.stringify({ key, stripped, ino, mtimeMs } satisfies Stamp));
+  return { made: true, stripped };
+}
+
+/** What the executable in place was made from, and which file that is: another run may have put its own there since. */
+interface Stamp {
+  readonly key: string;
+  readonly stripped: boolean;
+  readonly ino: number;
+  readonly mtimeMs: number;
+}
+
+async function readStamp(): Promise<Stamp | undefined> {
+  try {
+    return JSON.parse(await readFile(STAMP, 'utf8')) as Stamp;
+  } catch {
+    return undefined;
+  }
+}
+
+async function isInPlace(stamp: Stamp): Promise<boolean> {
+  const [program, tool] = await Promise.all([ENTRYPOINT, TOOL].map((path) => stat(path).catch(() => undefined)));
+  return program?.ino === stamp.ino && program.mtimeMs === stamp.mtimeMs && tool?.ino === stamp.ino;
+}
+
+/** Beside the result, so that the last step is a rename. */
+async function temporaryDirectory(): Promise<AsyncDisposable & { readonly path: string }> {
+  const path = await mkdtemp(join(DIST, '.build-'));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+}
+
+/** Copies the running Node to `path`, without its symbols where the machine has `strip`. */
+async function copyRuntime(path: string): Promise<boolean> {
+  await copyFile(process.execPath, path);
+  const strip = await execa('strip', [path], { reject: false });
+  if (strip.failed && strip.code !== 'ENOENT') throw new Error(`cannot strip ${path}: ${strip.stderr}`);
+  return !strip.failed;
+}
+
+/**
+ * To be done last: neither strip nor `--build-sea` leaves whole what patchelf has moved.
+ * DT_RPATH, not RUNPATH: it comes before LD_LIBRARY_PATH, which the container's environment may set.
+ */
+async function setLibraryPath(path: string, rpath: string): Promise<void> {
+  await requireProgram('patchelf', 'patchelf');
+  await execa('patchelf', ['--force-rpath', '--set-rpath', rpath, path]);
+}
+
+/** Runs the finished file once, in an environment as bare as a container's. */
+async function checkStarts(tool: string): Promise<void> {
+  const run = await execa(tool, ['--version'], { reject: false, extendEnv: false, cwd: '/', timeout: 30_000 });
+  if (run.failed || run.stdout === '') {
+    throw new Error(
+      `cannot use the executable that was made: ${run.stderr || run.shortMessage || 'it says no version'}`,
+    );
+  }
+}
