@@ -1,11 +1,12 @@
-// A container's files on this machine, in one directory that outlives its runs:
+// A container's files on this machine, in one directory that outlives PID 1, which may be started again:
 //   layer/       the container's root: what it writes is here, and can be looked at when it is gone
 //   workspace/   what it sees at /workspace
 //   passwd, group, shadow   the machine's accounts, with the operator's in place of whoever has its name or ids
 //   launch       how PID 1 is started (launch.ts)
 // The machine's files are mounted over empty directories of the layer, in the container's own mount namespace only.
 
-import { chmod, chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 
@@ -14,7 +15,7 @@ import { OPERATOR_ID, unshareCommand, type Namespaces } from './namespaces.ts';
 
 export const OPERATOR_NAME = 'tazpod';
 
-export class Bundle {
+export class Bundle implements AsyncDisposable {
   readonly directory: string;
   readonly #namespaces: Namespaces;
 
@@ -23,11 +24,17 @@ export class Bundle {
     this.#namespaces = namespaces;
   }
 
-  /** The bundle in `directory`, an absolute path, made where it is missing; what is there is kept. */
-  static async at(directory: string, namespaces: Namespaces): Promise<Bundle> {
+  /**
+   * Makes a bundle in a new directory.
+   * @param workspace what the container sees at /workspace, made where it is missing and never removed; a directory of the
+   * bundle's own unless given
+   */
+  static async create(namespaces: Namespaces, workspace?: string): Promise<Bundle> {
+    const directory = await mkdtemp(join(tmpdir(), 'tazpod-sandbox-'));
     const bundle = new Bundle(directory, namespaces);
-    await mkdir(bundle.layer, { recursive: true, mode: 0o755 });
-    await mkdir(bundle.workspace, { recursive: true, mode: 0o755 });
+    await mkdir(bundle.layer, { mode: 0o755 });
+    await mkdir(workspace ?? bundle.workspace, { recursive: true, mode: 0o755 });
+    if (workspace !== undefined) await symlink(workspace, bundle.workspace);
     // In a user namespace the operator is who we are.
     if (namespaces.kind === 'native') await chown(bundle.workspace, OPERATOR_ID, OPERATOR_ID);
     await Promise.all([
@@ -59,26 +66,19 @@ export class Bundle {
     await chmod(file, mode);
   }
 
-  /** A fresh container next time: forgets what the last one wrote, all but the workspace. */
-  async reset(): Promise<void> {
-    await this.#remove(this.layer);
-    await mkdir(this.layer, { mode: 0o755 });
+  /** Runs a command on this machine with the rights of the container's root over what the container wrote. */
+  async inspect(command: readonly string[]): Promise<{ readonly code: number | undefined; readonly stdout: string }> {
+    const [file = '', ...args] =
+      this.#namespaces.kind === 'native' ? command : [...unshareCommand(this.#namespaces), ...command];
+    const { exitCode, stdout } = await execa(file, args, { reject: false });
+    return { code: exitCode, stdout };
   }
 
   /** Removes the directory and everything in it. */
-  async remove(): Promise<void> {
-    await this.#remove(this.layer, this.workspace);
+  async [Symbol.asyncDispose](): Promise<void> {
+    // In a user namespace, its root left files behind that only it can remove.
+    await this.inspect(['rm', '-rf', '--', this.layer, this.workspace]);
     await rm(this.directory, { recursive: true, force: true });
-  }
-
-  async #remove(...directories: string[]): Promise<void> {
-    if (this.#namespaces.kind === 'native') {
-      await Promise.all(directories.map((directory) => rm(directory, { recursive: true, force: true })));
-      return;
-    }
-    // Root of a user namespace left files behind that only it can remove.
-    const [file, ...flags] = unshareCommand(this.#namespaces);
-    await execa(file, [...flags, 'rm', '-rf', '--', ...directories]);
   }
 }
 

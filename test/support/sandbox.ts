@@ -1,8 +1,7 @@
 // The process tier: any init as the real PID 1 of a container of its own (../../sandbox), watched and prodded from outside.
 // Each sandbox has its own directory; several may run at once. One may be started again, as a container from its volumes.
 
-import { mkdtemp, readFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { execa } from 'execa';
@@ -12,7 +11,7 @@ import { PROJECT, startContainer, type Container, type ContainerOptions, type Ex
 import type { Bytes } from '../../sandbox/launch.ts';
 import { findNamespaces } from '../../sandbox/namespaces.ts';
 import { nsenterCommand } from '../../sandbox/nsenter.ts';
-import { parseMountinfo, type Mount } from './mountinfo.ts';
+import { parseMountinfo, type Mount } from '../../sandbox/mountinfo.ts';
 import { Output } from './output.ts';
 import { Terminal } from './terminal.ts';
 
@@ -63,8 +62,7 @@ export class Sandbox implements AsyncDisposable {
   }
 
   static async create(): Promise<Sandbox> {
-    const directory = await mkdtemp(join(tmpdir(), 'tazpod-sandbox-'));
-    return new Sandbox(await Bundle.at(directory, await findNamespaces()));
+    return new Sandbox(await Bundle.create(await findNamespaces()));
   }
 
   /** Starts `command` as PID 1; the last one must have ended. */
@@ -85,7 +83,7 @@ export class Sandbox implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#last?.kill('SIGKILL');
     await this.#last?.exited;
-    await this.bundle.remove();
+    await this.bundle[Symbol.asyncDispose]();
   }
 }
 

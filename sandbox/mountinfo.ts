@@ -1,4 +1,4 @@
-// proc_pid_mountinfo(5), as far as tests ask for it.
+// proc_pid_mountinfo(5), as far as it is asked for here.
 
 export interface Mount {
   readonly point: string;

@@ -1,0 +1,85 @@
+// Connects a container with whoever started us, as `docker run` does: through a terminal of its own with `-it`, else through pipes.
+// Never our own descriptors: PID 1 gives its terminal and its pipes to the operator, and these are not ours to give.
+
+import { constants } from 'node:os';
+import { pipeline } from 'node:stream/promises';
+
+import { errnoName } from '../lib/errors.ts';
+import type { Bundle } from './bundle.ts';
+import { startContainer, type Container, type Exit } from './container.ts';
+import type { Launch } from './launch.ts';
+import { PseudoTerminal } from './pseudo-terminal.ts';
+
+/** Whether a person sits at both ends. */
+export function atTerminal(): boolean {
+  return process.stdin.isTTY && process.stdout.isTTY;
+}
+
+/** Runs a container to its end, and gives the status that a shell would show for it: 128+n for signal n. */
+export async function runAttached(bundle: Bundle, launch: Launch): Promise<number> {
+  const { code, signal } = await (atTerminal() ? onTerminal(bundle, launch) : throughPipes(bundle, launch));
+  return code ?? 128 + (signal ? constants.signals[signal] : 0);
+}
+
+async function onTerminal(bundle: Bundle, launch: Launch): Promise<Exit> {
+  const size = () => ({ columns: process.stdout.columns, rows: process.stdout.rows });
+  using terminal = await PseudoTerminal.open(size());
+  const { slave, screen } = terminal;
+  const container = await startContainer(bundle, {
+    ...launch,
+    terminal: true,
+    stdin: slave,
+    stdout: slave,
+    stderr: slave,
+  });
+  terminal.releaseSlave();
+  using _signals = passSignals(container);
+
+  const resize = () => void terminal.resize(size());
+  process.stdout.on('resize', resize);
+  // Raw: from here on every key, Ctrl-C too, goes to the container's terminal, which makes of it what its modes say.
+  process.stdin.setRawMode(true);
+  const type = (keys: Buffer) => screen.write(keys);
+  process.stdin.on('data', type);
+  try {
+    await pipeline(screen, process.stdout, { end: false });
+  } catch (error) {
+    // How the screen ends: the last process that held the terminal is gone.
+    if (errnoName(error) !== 'EIO') throw error;
+  } finally {
+    process.stdin.off('data', type).pause();
+    process.stdin.setRawMode(false);
+    process.stdout.off('resize', resize);
+  }
+  return container.exited;
+}
+
+async function throughPipes(bundle: Bundle, launch: Launch): Promise<Exit> {
+  const container = await startContainer(bundle, { ...launch, stdin: process.stdin.isTTY ? 'null' : 'pipe' });
+  using _signals = passSignals(container);
+  const { stdin, stdout, stderr } = container;
+  if (stdin) {
+    // A container that ends, or closes its input, before all is read: no error of ours.
+    stdin.on('error', () => {});
+    process.stdin.pipe(stdin);
+  }
+  await Promise.all([
+    stdout && pipeline(stdout, process.stdout, { end: false }),
+    stderr && pipeline(stderr, process.stderr, { end: false }),
+  ]);
+  const exit = await container.exited;
+  process.stdin.unpipe().pause();
+  return exit;
+}
+
+/** Passes on what we are told to end by, as an engine's client does. */
+function passSignals(container: Container): Disposable {
+  const passed = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
+  const pass = (signal: NodeJS.Signals) => container.kill(signal);
+  for (const signal of passed) process.on(signal, pass);
+  return {
+    [Symbol.dispose]() {
+      for (const signal of passed) process.off(signal, pass);
+    },
+  };
+}
