@@ -8,15 +8,13 @@ import { createServer, Socket, type Server } from 'node:net';
 import { errnoName, reasonOf, TazpodError } from '../lib/errors.ts';
 import { CONTROL_SOCKET } from '../lib/paths.ts';
 import { decodeRequest, encodeReply, LineReader, refuse, type Reply, type Request } from '../lib/protocol.ts';
+import { connectPair } from './connection-pair.ts';
 import type { Keeper } from './keeper.ts';
 import type { Log } from './log.ts';
-import { check, libc } from './native.ts';
 import type { Operator } from './operator.ts';
 import { VERSION } from './version.ts';
 
 const MOST_CONNECTIONS = 64;
-const AF_UNIX = 1;
-const SOCK_STREAM_CLOEXEC = 1 | 0o2000000;
 
 export class ControlServer {
   readonly #keeper: Keeper;
@@ -64,9 +62,8 @@ export class ControlServer {
    * @returns the descriptor that it is to inherit (the caller closes it after the spawn), and the end of the connection
    */
   connectWorker(): { descriptor: number; ended: Promise<void> } {
-    const pair = Buffer.alloc(8);
-    check('socketpair', libc.socketpair(AF_UNIX, SOCK_STREAM_CLOEXEC, 0, pair));
-    return { descriptor: pair.readInt32LE(4), ended: this.#serve(new Socket({ fd: pair.readInt32LE(0) })) };
+    const { own, other } = connectPair();
+    return { descriptor: other, ended: this.#serve(new Socket({ fd: own })) };
   }
 
   /** Takes no more connections, and removes the socket. */

@@ -46,10 +46,9 @@ export function prepareMountPoint(operator: Operator, log: Log): void {
   if (mountedFileSystem() === undefined) openMountPoint(home, operator, log).close();
 }
 
-/** Whether a RAM file system is mounted at the enclave's path. */
+/** Whether the engine mounted a RAM file system at the enclave's path. */
 export function isEnclaveMounted(): boolean {
-  const fileSystem = mountedFileSystem();
-  return fileSystem === 'tmpfs' || fileSystem === 'ramfs';
+  return mountedFileSystem() === 'tmpfs';
 }
 
 /**

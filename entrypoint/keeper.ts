@@ -7,7 +7,7 @@ import { reasonOf, TazpodError } from '../lib/errors.ts';
 import { ENCLAVE } from '../lib/paths.ts';
 import type { Holder, Replies, VaultState } from '../lib/protocol.ts';
 import { bridgeAws, restoreAside, unbridgeAws, type Bridge } from './bridge.ts';
-import { openEnclave, unmountEnclave, type Enclave } from './enclave.ts';
+import { isEnclaveMounted, openEnclave, unmountEnclave, type Enclave } from './enclave.ts';
 import { holdersOf, namespacesWith } from './holders.ts';
 import { prepareIdentity } from './identity.ts';
 import type { Log } from './log.ts';
@@ -55,15 +55,23 @@ export class Keeper {
     return this.#since;
   }
 
-  /** What was read or saved last, while unlocked. */
-  get unlocked(): { readonly device: number; readonly baseline: string } | undefined {
-    if (this.#state.name !== 'unlocked') return undefined;
-    return { device: this.#state.enclave.device, baseline: this.#state.baseline };
-  }
-
   /** No unlock begins from now on: the container is about to end. */
   refuseUnlocks(): void {
     this.#ending = true;
+  }
+
+  /**
+   * Looks at what an earlier life left in an enclave that the engine keeps mounted: what a torn unlock left is wiped, and
+   * so is an unlocked vault that is not to be kept.
+   * @returns whether an unlocked vault is there, to be opened without a passphrase
+   * @throws TazpodError `cannot-mount`
+   */
+  recover(keep: boolean): boolean {
+    if (!isEnclaveMounted()) return false;
+    const { root, device, cached } = openEnclave(this.#operator, this.#size, this.#log);
+    using _closing = root;
+    if (cached && !keep) wipe(root, device);
+    return cached && keep;
   }
 
   /** @throws TazpodError `cannot-mount`, or `locked` when the container is about to end */
@@ -113,13 +121,21 @@ export class Keeper {
   /** @throws TazpodError `locked` */
   async save(client: Client): Promise<Replies['save']> {
     await this.#takeTurn(client);
-    const state = this.#state;
-    if (state.name !== 'unlocked') {
-      this.#endTurn(client);
-      throw new TazpodError('locked', 'cannot save: the vault is locked', { hint: 'unlock it with `tazpod unlock`' });
-    }
-    giveToOperator(state.enclave, this.#operator);
-    return { device: state.enclave.device, baseline: state.baseline };
+    const grant = this.prepareSave();
+    if (grant !== undefined) return grant;
+    this.#endTurn(client);
+    throw new TazpodError('locked', 'cannot save: the vault is locked', { hint: 'unlock it with `tazpod unlock`' });
+  }
+
+  /**
+   * Makes everything in the enclave the operator's, whoever has the turn.
+   * @returns what a save has to know; undefined unless the vault is unlocked
+   */
+  prepareSave(): Replies['save'] | undefined {
+    if (this.#state.name !== 'unlocked') return undefined;
+    const { enclave, baseline } = this.#state;
+    giveToOperator(enclave, this.#operator);
+    return { device: enclave.device, baseline };
   }
 
   /** @throws TazpodError `usage` without `save` */

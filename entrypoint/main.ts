@@ -29,7 +29,7 @@ let supervisor: Supervisor | undefined;
 // signal to itself, which PID 1 does not get: only its exit hooks are wanted.
 signalExitSignals.length = 0;
 onExit(() => {
-  supervisor?.keeper?.lockNow();
+  supervisor?.lockNow();
 });
 process.on('uncaughtException', fail);
 
@@ -78,7 +78,7 @@ function verboseLevel(level: LogLevel, verbosity: number): LogLevel {
 /** An error that nobody expected: the vault is locked all the same, by the exit hook. */
 function fail(error: unknown): void {
   log.error(`internal error: ${error instanceof Error ? (error.stack ?? error.message) : reasonOf(error)}`);
-  supervisor?.keeper?.lockNow();
+  supervisor?.emergency();
   end(INTERNAL_ERROR);
 }
 

@@ -31,11 +31,13 @@ export interface Operator {
 export function findOperator(wanted: string | undefined): Operator {
   const self = process.getuid?.() ?? 0;
   const named = wanted ?? (self === 0 ? DEFAULT_OPERATOR : String(self));
-  const account = findAccount(named) ?? (self === 0 && wanted === undefined ? createAccount() : undefined);
+  // Only in a container of our own: not on a machine where somebody tries us out.
+  const mayCreate = self === 0 && wanted === undefined && process.pid === 1;
+  const account = findAccount(named) ?? (mayCreate ? createAccount() : undefined);
 
   if (account === undefined) {
-    if (wanted !== undefined) {
-      throw new TazpodError('configuration', `cannot find the account "${wanted}" in /etc/passwd`, {
+    if (wanted !== undefined || self === 0) {
+      throw new TazpodError('configuration', `cannot find the account "${named}" in /etc/passwd`, {
         hint: 'TAZPOD_USER names the account that the command runs as: add it to the image, or name one that is there',
       });
     }

@@ -4,7 +4,7 @@
 import { accessSync, chmodSync, closeSync, constants, mkdirSync, openSync } from 'node:fs';
 
 import { errnoName, reasonOf } from '../lib/errors.ts';
-import { RUNTIME_DIRECTORY } from '../lib/paths.ts';
+import { HOME, RUNTIME_DIRECTORY } from '../lib/paths.ts';
 import { hasCapability } from './capabilities.ts';
 import { Directory } from './directory.ts';
 import type { Log } from './log.ts';
@@ -28,17 +28,21 @@ export function claimRuntimeDirectory(log: Log): 'ours' | 'no-socket' | 'taken' 
     log.warn(
       `no control socket: cannot write to ${RUNTIME_DIRECTORY} (${reasonOf(error)}); tazpod will not work in the shell`,
     );
-    return 'no-socket';
+    return lock(HOME, constants.O_RDONLY | constants.O_DIRECTORY) ? 'no-socket' : 'taken';
   }
-  const lock = openSync(LOCK_FILE, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+  return lock(LOCK_FILE, constants.O_RDWR | constants.O_CREAT) ? 'ours' : 'taken';
+}
+
+/** Takes the lock of a file or directory; it stays open, and the lock held, until we end. */
+function lock(path: string, flags: number): boolean {
+  const descriptor = openSync(path, flags | constants.O_NOFOLLOW, 0o600);
   try {
-    check('flock', libc.flock(lock, LOCK_EX | LOCK_NB));
-    // Never closed: held until we end.
-    return 'ours';
+    check('flock', libc.flock(descriptor, LOCK_EX | LOCK_NB));
+    return true;
   } catch (error) {
-    closeSync(lock);
+    closeSync(descriptor);
     if (errnoName(error) !== 'EAGAIN') throw error;
-    return 'taken';
+    return false;
   }
 }
 

@@ -13,8 +13,9 @@ import type { Configuration } from './configuration.ts';
 import { ControlServer } from './control-server.ts';
 import { giveStandardStreams } from './descriptors.ts';
 import { drain } from './drain.ts';
-import { isEnclaveMounted, prepareMountPoint } from './enclave.ts';
+import { prepareMountPoint } from './enclave.ts';
 import { environmentBytes, operatorEnvironment } from './environment.ts';
+import { saveNow } from './emergency.ts';
 import { prepareIdentity } from './identity.ts';
 import { Keeper } from './keeper.ts';
 import type { Log } from './log.ts';
@@ -28,7 +29,7 @@ import type { SignalListener } from './signals.ts';
 import { CannotRun, spawnAsOperator } from './spawn.ts';
 import { Stop } from './stop.ts';
 import { foregroundTerminal, takeForeground } from './terminal.ts';
-import { Workers } from './worker.ts';
+import { spawnWorker, Workers, type SpawnWorker } from './worker.ts';
 
 /** What a container that failed by our own fault ends with, as docker's. */
 export const OWN_FAILURE = 125;
@@ -71,6 +72,7 @@ export class Supervisor {
   #server: ControlServer | undefined;
   #workers: Workers | undefined;
   #keeper: Keeper | undefined;
+  #spawn: SpawnWorker | undefined;
 
   constructor({ args, configuration, descriptors, passphrase }: Inherited, log: Log) {
     this.#args = args;
@@ -93,9 +95,21 @@ export class Supervisor {
     return { signal: this.#router.route, child: () => this.#reaper.reap() };
   }
 
-  /** What locks at the last moment. */
-  get keeper(): Keeper | undefined {
-    return this.#keeper;
+  /** Locks at once, for the ways out that do not lead through `run`. */
+  lockNow(): void {
+    this.#keeper?.lockNow();
+  }
+
+  /** After an error that nobody expected: saves what can be saved in a few seconds, and locks. Synchronous throughout. */
+  emergency(): void {
+    try {
+      const grant = this.#keeper?.prepareSave();
+      if (grant !== undefined && this.#spawn !== undefined) saveNow(this.#spawn, grant);
+    } catch (error) {
+      this.#log.error(`cannot save the vault: ${reasonOf(error)}; changes since the last save are lost`);
+    } finally {
+      this.lockNow();
+    }
   }
 
   /**
@@ -158,7 +172,8 @@ export class Supervisor {
     }
     this.#keeper = new Keeper(operator, this.#configuration.enclaveSize, this.#log);
     this.#server = new ControlServer(this.#keeper, this.#log);
-    this.#workers = new Workers(operator, environment, this.#server, this.#reaper);
+    this.#spawn = (verb, connection, input) => spawnWorker(operator, environment, verb, connection, input);
+    this.#workers = new Workers(this.#spawn, this.#server, this.#reaper);
     if (claim === 'ours') await this.#server.listen(operator);
     restoreAside(operator);
     try {
@@ -176,10 +191,11 @@ export class Supervisor {
       throw new TazpodError('unreachable', 'cannot unlock: another tazpod-entrypoint serves this container');
     }
     const passphrase = this.#openPassphrase(operator);
-    const prompts =
-      mode === 'prompt' || (passphrase === undefined && this.#terminal !== undefined && hasVault(operator));
     try {
-      if (mode === 'never' || (passphrase === undefined && !prompts && !isEnclaveMounted())) {
+      const isCached = this.#keeper?.recover(mode !== 'never') ?? false;
+      const isAsked = passphrase === undefined && !isCached && this.#terminal !== undefined && hasVault(operator);
+      const prompts = isAsked || (mode === 'prompt' && !isCached);
+      if (mode === 'never' || (passphrase === undefined && !prompts && !isCached)) {
         if (mode === 'required') {
           throw new TazpodError('no-passphrase', 'cannot unlock: there is no passphrase, and no terminal to ask on', {
             hint: 'set TAZPOD_PASSPHRASE_FILE, or start with a terminal (docker run -it)',
@@ -187,7 +203,7 @@ export class Supervisor {
         }
         return;
       }
-      if (mode === 'prompt' && this.#terminal === undefined) {
+      if (prompts && this.#terminal === undefined) {
         throw new TazpodError('no-passphrase', 'cannot ask for the passphrase: there is no terminal', {
           hint: 'start with a terminal (docker run -it), or set TAZPOD_PASSPHRASE_FILE',
         });

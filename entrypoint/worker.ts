@@ -12,12 +12,17 @@ import { spawnAsOperator } from './spawn.ts';
 const CONTROL = 3;
 const PASSPHRASE = 4;
 
+export type WorkerVerb = 'unlock' | 'save';
+
 export interface WorkerInput {
   /** A descriptor to read the passphrase from. It stays the caller's to close. */
   readonly passphrase?: number | undefined;
   /** A terminal to prompt on: the worker gets the foreground. */
   readonly terminal?: number | undefined;
 }
+
+/** Starts a worker on a connection, and answers its pid. */
+export type SpawnWorker = (verb: WorkerVerb, connection: number, input?: WorkerInput) => number;
 
 /** A worker that runs. */
 export interface Worker {
@@ -27,15 +32,13 @@ export interface Worker {
 }
 
 export class Workers {
-  readonly #operator: Operator;
-  readonly #environment: readonly Buffer[];
+  readonly #spawn: SpawnWorker;
   readonly #server: ControlServer;
   readonly #reaper: Reaper;
   readonly #running = new Set<Worker>();
 
-  constructor(operator: Operator, environment: readonly Buffer[], server: ControlServer, reaper: Reaper) {
-    this.#operator = operator;
-    this.#environment = environment;
+  constructor(spawn: SpawnWorker, server: ControlServer, reaper: Reaper) {
+    this.#spawn = spawn;
     this.#server = server;
     this.#reaper = reaper;
   }
@@ -46,41 +49,60 @@ export class Workers {
   }
 
   /** @throws CannotRun */
-  start(verb: 'unlock' | 'save', { passphrase, terminal }: WorkerInput = {}): Worker {
-    const nothing = terminal ?? openSync('/dev/null', 'r');
+  start(verb: WorkerVerb, input: WorkerInput = {}): Worker {
     const connection = this.#server.connectWorker();
-    // What a worker prints is messages: standard output is the command's.
-    const descriptors = new Map([
-      [0, nothing],
-      [1, terminal ?? 2],
-      [2, 2],
-      [CONTROL, connection.descriptor],
-    ]);
-    const words = ['tazpod', verb, '--control-fd', String(CONTROL)];
-    if (passphrase !== undefined) {
-      descriptors.set(PASSPHRASE, passphrase);
-      words.push('--passphrase-fd', String(PASSPHRASE));
-    }
     try {
-      const pid = spawnAsOperator(this.#operator, {
-        file: Buffer.from(process.execPath),
-        args: words.map((word) => Buffer.from(word)),
-        environment: this.#environment,
-        descriptors,
-        foreground: terminal === undefined ? undefined : 0,
-      });
+      const pid = this.#spawn(verb, connection.descriptor, input);
       const worker = { pid, ended: this.#end(this.#reaper.exitOf(pid), connection.ended) };
       this.#running.add(worker);
       void worker.ended.then(() => this.#running.delete(worker));
       return worker;
     } finally {
       closeSync(connection.descriptor);
-      if (terminal === undefined) closeSync(nothing);
     }
   }
 
   async #end(exit: Promise<Exit>, connectionEnded: Promise<void>): Promise<Exit> {
     const [ended] = await Promise.all([exit, connectionEnded]);
     return ended;
+  }
+}
+
+/**
+ * Starts a worker.
+ * @param connection descriptor of its end of a connection that speaks the control protocol
+ * @returns its pid
+ * @throws CannotRun
+ */
+export function spawnWorker(
+  operator: Operator,
+  environment: readonly Buffer[],
+  verb: WorkerVerb,
+  connection: number,
+  { passphrase, terminal }: WorkerInput = {},
+): number {
+  const input = terminal ?? openSync('/dev/null', 'r');
+  // What a worker prints is messages: standard output is the command's.
+  const descriptors = new Map([
+    [0, input],
+    [1, terminal ?? 2],
+    [2, 2],
+    [CONTROL, connection],
+  ]);
+  const words = ['tazpod', verb, '--control-fd', String(CONTROL)];
+  if (passphrase !== undefined) {
+    descriptors.set(PASSPHRASE, passphrase);
+    words.push('--passphrase-fd', String(PASSPHRASE));
+  }
+  try {
+    return spawnAsOperator(operator, {
+      file: Buffer.from(process.execPath),
+      args: words.map((word) => Buffer.from(word)),
+      environment,
+      descriptors,
+      foreground: terminal === undefined ? undefined : 0,
+    });
+  } finally {
+    if (terminal === undefined) closeSync(input);
   }
 }
