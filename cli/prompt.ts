@@ -6,7 +6,7 @@ import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { ReadStream } from 'node:tty';
 import { TazpodError } from '../lib/errors.ts';
 import { wipe } from '../lib/passphrase.ts';
-import { Interrupted, interruptible } from './interruption.ts';
+import { Interrupted, Interruption } from './interruption.ts';
 import { PassphraseLine, type Typed } from './passphrase-line.ts';
 
 const TERMINAL = '/dev/tty';
@@ -46,6 +46,7 @@ export class Prompt implements Disposable {
    * @throws TazpodError `no-passphrase` when nothing was typed; Interrupted on Ctrl-C or a signal
    */
   async ask(question: string): Promise<Buffer> {
+    using interruption = new Interruption();
     using line = new PassphraseLine();
     const { promise, resolve } = Promise.withResolvers<Ending>();
     const { input, take } = this.#listen(line, resolve);
@@ -55,7 +56,7 @@ export class Prompt implements Disposable {
       take(this.#ahead);
       input.on('error', () => resolve('hung up')).on('end', () => resolve('hung up'));
       input.resume();
-      const ending = await interruptible(promise);
+      const ending = await interruption.orEndOf(promise);
       if (ending === 'interrupted') throw new Interrupted('SIGINT');
       const typed = line.copy();
       if (ending !== 'done' || typed.length === 0) {

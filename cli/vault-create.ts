@@ -1,7 +1,7 @@
 // `tazpod vault create`: a directory's contents into a new vault file, written with the care of a save, without PID 1.
 // An existing file is not replaced without --force. What an unlock would not accept is left out, named, and gives 13.
 
-import { lstatSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { checkArchive } from '../lib/check-archive.ts';
 import { type ExitStatus, reasonOf, TazpodError } from '../lib/errors.ts';
 import { packDirectory } from '../lib/pack.ts';
@@ -72,9 +72,10 @@ function checkDirectory(directory: string): void {
 
 /** The fingerprint of the file that is to be replaced; nothing where there is none. */
 async function checkFile(file: string, force: boolean): Promise<string | undefined> {
-  if (!force && lstatSync(file, { throwIfNoEntry: false })) {
+  // An unreadable place is refused here as well: no passphrase is asked for a file that cannot be written.
+  const sealed = await readVaultFile(file);
+  if (sealed && !force) {
     throw new TazpodError('usage', `cannot create ${file}: it exists already`, { hint: '--force replaces it' });
   }
-  const sealed = await readVaultFile(file);
   return sealed && fingerprintOf(sealed);
 }

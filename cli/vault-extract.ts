@@ -6,7 +6,7 @@ import type { ExitStatus } from '../lib/errors.ts';
 import { extractArchive } from '../lib/extract.ts';
 import { digestKeyOf } from '../lib/seal.ts';
 import type { Call } from './call.ts';
-import { interruptible } from './interruption.ts';
+import { Interruption } from './interruption.ts';
 import { limitsOf } from './limits-option.ts';
 import { NewDirectory } from './new-directory.ts';
 import { openVault } from './opened-vault.ts';
@@ -20,10 +20,11 @@ export async function vaultExtract(call: Call): Promise<ExitStatus> {
   const place = given.operand(1);
   using passphrase = await givenPassphrase(call);
   using vault = await openVault(await readSealedFile(given.operand(0)), passphrase);
+  using interruption = new Interruption();
   using directory = new NewDirectory(place);
   // The archive's permission bits hold, whatever mask the caller has.
   process.umask(0);
-  const { entries, bytes } = await interruptible(
+  const { entries, bytes } = await interruption.orEndOf(
     extractArchive(vault.archive, { directory: directory.path, limits, digestKey: digestKeyOf(vault.key) }),
   );
   directory.keep();

@@ -1,0 +1,20 @@
+import { expect, test } from 'vitest';
+
+import { nearest } from '../../../cli/nearest.ts';
+
+const VERBS = ['unlock', 'lock', 'save', 'status', 'vault list'];
+
+test.for([
+  ['lcok', 'lock'],
+  ['unlok', 'unlock'],
+  ['sav', 'save'],
+  ['stat', 'status'],
+  ['statis', 'status'],
+  ['vault ls', 'vault list'],
+] as const)('%s is meant to be %s', ([word, meant]) => {
+  expect(nearest(word, VERBS)).toBe(meant);
+});
+
+test.for(['frobnicate', 'xyz', 'sv'.repeat(5)])('%s is near nothing', (word) => {
+  expect(nearest(word, VERBS)).toBeUndefined();
+});
