@@ -3,10 +3,11 @@
 
 import { constants } from 'node:os';
 import { pipeline } from 'node:stream/promises';
+import { execa } from 'execa';
 
 import { errnoName } from '../lib/errors.ts';
 import type { Bundle } from './bundle.ts';
-import { startContainer, type Container, type Exit } from './container.ts';
+import { startContainer, type Exit } from './container.ts';
 import type { Launch } from './launch.ts';
 import { PseudoTerminal } from './pseudo-terminal.ts';
 
@@ -33,12 +34,10 @@ async function onTerminal(bundle: Bundle, launch: Launch): Promise<Exit> {
     stderr: slave,
   });
   terminal.releaseSlave();
-  using _signals = passSignals(container);
 
   const resize = () => void terminal.resize(size());
   process.stdout.on('resize', resize);
-  // Raw: from here on every key, Ctrl-C too, goes to the container's terminal, which makes of it what its modes say.
-  process.stdin.setRawMode(true);
+  await using _raw = await rawTerminal();
   const type = (keys: Buffer) => screen.write(keys);
   process.stdin.on('data', type);
   try {
@@ -48,15 +47,13 @@ async function onTerminal(bundle: Bundle, launch: Launch): Promise<Exit> {
     if (errnoName(error) !== 'EIO') throw error;
   } finally {
     process.stdin.off('data', type).pause();
-    process.stdin.setRawMode(false);
     process.stdout.off('resize', resize);
   }
-  return container.exited;
+  return await container.exited;
 }
 
 async function throughPipes(bundle: Bundle, launch: Launch): Promise<Exit> {
   const container = await startContainer(bundle, { ...launch, stdin: process.stdin.isTTY ? 'null' : 'pipe' });
-  using _signals = passSignals(container);
   const { stdin, stdout, stderr } = container;
   if (stdin) {
     // A container that ends, or closes its input, before all is read: no error of ours.
@@ -72,14 +69,17 @@ async function throughPipes(bundle: Bundle, launch: Launch): Promise<Exit> {
   return exit;
 }
 
-/** Passes on what we are told to end by, as an engine's client does. */
-function passSignals(container: Container): Disposable {
-  const passed = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
-  const pass = (signal: NodeJS.Signals) => container.kill(signal);
-  for (const signal of passed) process.on(signal, pass);
+/**
+ * Makes our terminal pass on every key, Ctrl-C too, and every byte for the screen, until disposed: what is to be made of them is up
+ * to the modes of the container's. (Node's own raw mode would still turn each newline into two characters.)
+ */
+async function rawTerminal(): Promise<AsyncDisposable> {
+  const stty = (...modes: string[]) => execa('stty', modes, { stdin: 'inherit' });
+  const { stdout: before } = await stty('-g');
+  await stty('raw', '-echo');
   return {
-    [Symbol.dispose]() {
-      for (const signal of passed) process.off(signal, pass);
+    async [Symbol.asyncDispose]() {
+      await stty(before);
     },
   };
 }

@@ -1,7 +1,7 @@
 // Runs a program as PID 1 of a container made by `enter`: fresh namespaces, the bundle's files, no engine.
 // Nothing of it outlives PID 1, and PID 1 does not outlive this process.
 
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 
 import { errnoName, TazpodError } from '../lib/errors.ts';
-import type { Bundle } from './bundle.ts';
+import { removeLeftBundles, type Bundle } from './bundle.ts';
 import { launchScript, type Launch } from './launch.ts';
 import { unshareCommand } from './namespaces.ts';
 import { keepDescriptors, openPipe } from './native.ts';
@@ -53,10 +53,20 @@ export interface Container {
 /** Where PID 1's standard error waits during the set-up, whose own complaints come to us on descriptor 2. */
 const STANDARD_ERROR = 9;
 
+const starting = new Set<ChildProcess>();
 const living = new Set<Container>();
+
 process.on('exit', () => {
-  for (const container of living) container.kill('SIGKILL');
+  for (const unshare of starting) unshare.kill('SIGKILL');
+  passOn('SIGKILL');
+  removeLeftBundles();
 });
+
+/** Sends a signal to every container that runs, and tells whether there is one. */
+export function passOn(signal: NodeJS.Signals): boolean {
+  for (const container of living) container.kill(signal);
+  return living.size > 0;
+}
 
 /**
  * Starts PID 1. When the promise is fulfilled, its root is made and the init is being executed.
@@ -89,6 +99,7 @@ export async function startContainer(bundle: Bundle, options: ContainerOptions):
     if (ours !== undefined && typeof descriptor === 'number') closeSync(descriptor);
   }
 
+  starting.add(unshare);
   let running = true;
   let report = '';
   const { promise: ready, resolve: isReady, reject: isNotReady } = Promise.withResolvers<number>();
@@ -101,6 +112,7 @@ export async function startContainer(bundle: Bundle, options: ContainerOptions):
   const exited = new Promise<Exit>((resolve) => {
     unshare.once('close', (code, signal) => {
       running = false;
+      starting.delete(unshare);
       isNotReady(cannotMake(bundle, report));
       resolve(passedOn({ code, signal }, report));
     });
@@ -125,6 +137,7 @@ export async function startContainer(bundle: Bundle, options: ContainerOptions):
       }
     },
   };
+  starting.delete(unshare);
   living.add(container);
   void exited.then(() => living.delete(container));
   return container;

@@ -1,11 +1,14 @@
 // `npm start [-- COMMAND…]`: the real PID 1 on this machine, without an engine, with a sample vault to unlock.
 // With a terminal: a shell in the container. Without: a demonstration that fails if anything is not as it should be.
 
+import { constants } from 'node:os';
+
 import { buildExecutable } from '../build/executable.ts';
 import { TazpodError } from '../lib/errors.ts';
 import { VAULT_FILE, WORKSPACE } from '../lib/paths.ts';
 import { atTerminal, runAttached } from './attach.ts';
 import { Bundle } from './bundle.ts';
+import { passOn } from './container.ts';
 import { demonstrate } from './demonstration.ts';
 import type { Launch } from './launch.ts';
 import { findNamespaces, type Namespaces } from './namespaces.ts';
@@ -22,7 +25,7 @@ async function main(command: readonly string[]): Promise<number> {
   await bundle.place(PASSPHRASE_FILE, sample.passphrase, 0o400);
   const launch: Launch = { command: [INIT, '--'], environment: environment(), directory: WORKSPACE };
 
-  if (command.length > 0) return runAttached(bundle, { ...launch, command: [...launch.command, ...command] });
+  if (command.length > 0) return await runAttached(bundle, { ...launch, command: [...launch.command, ...command] });
   say(introduction(sample, namespaces));
   if (!atTerminal()) {
     await demonstrate(bundle, launch, say);
@@ -72,6 +75,13 @@ const SUGGESTIONS = `In the container's shell, try:
 
 function say(text: string): void {
   process.stdout.write(text);
+}
+
+// What tells us to end is passed on, as an engine's client does; all is undone when the container has ended.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const) {
+  process.on(signal, () => {
+    if (!passOn(signal)) process.exit(128 + constants.signals[signal]);
+  });
 }
 
 try {
