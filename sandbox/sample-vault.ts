@@ -7,7 +7,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { join } from 'node:path';
 
-import { errnoName, TazpodError } from '../lib/errors.ts';
+import { errnoName, reasonOf, TazpodError } from '../lib/errors.ts';
 import { VAULT_FILE, WORKSPACE } from '../lib/paths.ts';
 import { Bundle } from './bundle.ts';
 import { PROJECT, startContainer } from './container.ts';
@@ -42,7 +42,12 @@ async function keptPassphrase(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
-    if (errnoName(error) !== 'ENOENT') throw error;
+    if (errnoName(error) !== 'ENOENT') {
+      throw new TazpodError('configuration', `cannot read ${file}: ${reasonOf(error)}`, {
+        hint: `remove ${KEPT}, which another user has made: a new sample is made then`,
+        cause: error,
+      });
+    }
   }
   const passphrase = Array.from({ length: 4 }, () => pronounceable(randomBytes(2).readUInt16BE())).join('-');
   await writeFile(file, passphrase, { mode: 0o600 });
