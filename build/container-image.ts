@@ -14,13 +14,15 @@ export interface ImageOptions {
   readonly tag: string;
   /** The image to build on; the Dockerfile's own choice if not given. */
   readonly base?: string | undefined;
+  /** Show the build's progress only if it fails. */
+  readonly quiet?: boolean;
 }
 
 /**
  * Builds and tags the image. What has not changed comes from the engine's cache.
  * @throws Error if no engine can be reached, a base image cannot be had, or the build fails
  */
-export async function buildImage({ tag, base }: ImageOptions): Promise<void> {
+export async function buildImage({ tag, base, quiet = false }: ImageOptions): Promise<void> {
   const docker = await findBuildClient();
   const engine = await execa(docker, ['info', '--format', '{{.ServerVersion}}'], { reject: false });
   if (engine.failed) throw new Error(`cannot reach a container engine: ${engine.stderr || engine.shortMessage}`);
@@ -34,16 +36,19 @@ export async function buildImage({ tag, base }: ImageOptions): Promise<void> {
   const options = [
     ['--tag', tag],
     ['--network', 'host'],
-    ['--progress', 'plain'],
+    quiet ? ['--progress', 'plain'] : [],
     base === undefined ? [] : ['--build-arg', `BASE=${base}`],
     bundle === undefined ? [] : ['--secret', `id=ca,src=${bundle}`],
   ].flat();
   const build = await execa(docker, ['build', ...options, PROJECT], {
     reject: false,
-    all: true,
     env: { DOCKER_BUILDKIT: '1' },
+    stdin: 'ignore',
+    stdout: quiet ? 'pipe' : 'inherit',
+    stderr: quiet ? 'pipe' : 'inherit',
+    all: true,
   });
-  if (build.failed) throw new Error(`cannot build ${tag}:\n${build.all}`);
+  if (build.failed) throw new Error(`cannot build ${tag}${quiet ? `:\n${build.all}` : ', as said above'}`);
 }
 
 /** The images that the Dockerfile builds on where nothing else is said: its ARGs before the first FROM. */

@@ -2,12 +2,13 @@
 // None has a network, each has a name of its own, and each is removed when its test ends, or by the guard of the run.
 
 import { randomUUID } from 'node:crypto';
+import { createInterface } from 'node:readline';
 import { execa, type Options } from 'execa';
 import { describe, inject } from 'vitest';
 import { IMAGE } from './image.ts';
 
 /** As `describe`; skipped where there is no engine (the set-up said so once, with the reason). */
-export const describeContainers = describe.skipIf(inject('engineProblem') !== '');
+export const describeContainers = inject('engineProblem') === '' ? describe : describe.skip;
 
 /** What a call of the docker client came to. It does not throw if the client exits with another status than 0. */
 export interface Outcome {
@@ -118,12 +119,12 @@ export class Container implements AsyncDisposable {
   async waitForOutput(pattern: RegExp): Promise<string> {
     const follow = execa('docker', ['logs', '--follow', this.name], { all: true, buffer: false, reject: false });
     try {
-      for await (const line of follow.iterable({ from: 'all', preserveStreams: true })) {
+      for await (const line of createInterface({ input: follow.all })) {
         if (pattern.test(line)) return line;
-        // Ended by us, or the loop would wait for it.
       }
     } finally {
       follow.kill();
+      await follow;
     }
     throw new Error(`the container ended without a line like ${pattern}; it wrote:\n${await this.logs()}`);
   }

@@ -1,0 +1,113 @@
+// The image as its users see it: what it is set to do, what is in it, and what it gives to other images.
+
+import { execa } from 'execa';
+import { GenericContainer, Wait } from 'testcontainers';
+import { expect, inject, test } from 'vitest';
+import { findBuildClient } from '../../build/docker-client.ts';
+import { Container, describeContainers, docker, newName, runToEnd } from '../support/container.ts';
+import { IMAGE } from '../support/image.ts';
+
+describeContainers('the image', () => {
+  test('starts PID 1 as root with a login shell, and is stopped by SIGTERM', async () => {
+    const { stdout } = await docker(['image', 'inspect', '--format', '{{json .Config}}', IMAGE]);
+    expect(JSON.parse(stdout)).toMatchObject({
+      User: 'root',
+      WorkingDir: '/workspace',
+      Entrypoint: ['/usr/local/bin/tazpod-entrypoint'],
+      Cmd: ['bash', '-l'],
+      StopSignal: 'SIGTERM',
+      Healthcheck: { Test: ['CMD', '/usr/local/bin/tazpod', 'status'] },
+      Labels: { 'org.opencontainers.image.title': 'tazpod' },
+    });
+  });
+
+  test('runs a command as the operator, in the workspace', async () => {
+    const run = await runToEnd({ command: ['sh', '-c', 'id -un; id -u; pwd; echo $HOME'] });
+    expect(run).toMatchObject({ status: 0, stdout: 'tazpod\n1000\n/workspace\n/home/tazpod' });
+  });
+
+  test('passes the command’s status on', async () => {
+    const run = await runToEnd({ command: ['sh', '-c', 'exit 7'] });
+    expect(run.status).toBe(7);
+  });
+
+  test('lists the workspace with `docker run IMAGE ls -l`', async () => {
+    const run = await runToEnd({ command: ['ls', '-l'] });
+    expect(run).toMatchObject({ status: 0, stdout: expect.stringMatching(/^total /) });
+  });
+
+  test('reads commands from its standard input without a command', async () => {
+    const run = await runToEnd({}, 'echo "from $0"\n');
+    expect(run).toMatchObject({ status: 0, stdout: 'from bash' });
+  });
+
+  test('gives a named volume at /workspace to the operator', async () => {
+    const volume = newName();
+    try {
+      const flags = ['--volume', `${volume}:/workspace`];
+      const run = await runToEnd({ flags, command: ['sh', '-c', 'touch mine && stat -c %U mine .'] });
+      expect(run).toMatchObject({ status: 0, stdout: 'tazpod\ntazpod' });
+    } finally {
+      await docker(['volume', 'rm', volume]);
+    }
+  });
+
+  test('is healthy while it runs, locked or not', async () => {
+    const [key = '', value = ''] = inject('runLabel').split('=');
+    const container = await new GenericContainer(IMAGE)
+      .withNetworkMode('none')
+      .withLabels({ [key]: value })
+      .withCommand(['sleep', 'infinity'])
+      // As the image's own, which waits half a minute before the first look.
+      .withHealthCheck({ test: ['CMD', '/usr/local/bin/tazpod', 'status'], interval: 1000, timeout: 5000, retries: 2 })
+      .withWaitStrategy(Wait.forHealthCheck())
+      .start();
+    const status = await container.exec(['tazpod', 'status']);
+    await container.stop();
+    expect(status.exitCode).toBe(0);
+  });
+
+  test('keeps a PID 1 that docker stop ends within its grace', async () => {
+    await using container = await Container.start({ command: ['sh', '-c', 'echo up; exec sleep infinity'] });
+    await container.waitForOutput(/^up$/);
+    const { status, milliseconds } = await container.stop();
+    expect(status).toBe(143);
+    expect(milliseconds).toBeLessThan(10_000);
+  });
+});
+
+describeContainers('what the image gives to other images', () => {
+  test('is one copy on disk: /dist and the installed files are the same', async () => {
+    const files = ['/dist/usr/local/bin/tazpod-entrypoint', '/usr/local/bin/tazpod-entrypoint'];
+    const run = await runToEnd({ command: ['stat', '-c', '%i', ...files] });
+    const [shipped, installed] = run.stdout.split('\n');
+    expect(shipped).toBe(installed);
+  });
+
+  test('works on a bare Debian after COPY --from, with nothing installed', async () => {
+    await using image = await buildFrom(`
+      FROM debian:bookworm-slim
+      RUN useradd --uid 1000 --create-home tazpod
+      COPY --from=${IMAGE} /dist/ /
+      ENTRYPOINT ["/usr/local/bin/tazpod-entrypoint"]
+      CMD ["bash", "-l"]
+    `);
+    const run = await runToEnd({ image: image.name, command: ['sh', '-c', 'id -un; tazpod --version; exit 7'] });
+    expect(run).toMatchObject({ status: 7, stdout: expect.stringMatching(/^tazpod\ntazpod \d+\.\d+\.\d+$/) });
+  });
+});
+
+/** Builds an image that is removed again after its test. */
+async function buildFrom(dockerfile: string): Promise<AsyncDisposable & { readonly name: string }> {
+  const name = newName();
+  await execa(await findBuildClient(), ['build', '--network', 'none', '--tag', name, '-'], {
+    input: dockerfile,
+    env: { DOCKER_BUILDKIT: '1' },
+  });
+  return {
+    name,
+    async [Symbol.asyncDispose]() {
+      await docker(['image', 'rm', '--force', name]);
+    },
+  };
+}
