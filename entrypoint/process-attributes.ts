@@ -1,10 +1,11 @@
 // What prctl(2) sets on PID 1 itself. A change of credentials resets two of them, so that they are applied again after it.
 
 import { errnoName } from '../lib/errors.ts';
-import { check, libc } from './native.ts';
+import { addressOf, check, cString, libc } from './native.ts';
 
 const PR_SET_PDEATHSIG = 1;
 const PR_SET_DUMPABLE = 4;
+const PR_SET_NAME = 15;
 const PR_SET_CHILD_SUBREAPER = 36;
 
 let parentDeathSignal = 0;
@@ -13,6 +14,11 @@ let parentDeathSignal = 0;
 export function setParentDeathSignal(signal: number): void {
   parentDeathSignal = signal;
   applyAttributes();
+}
+
+/** What `ps` and /proc/PID/comm call us, instead of the runtime's name. At most 15 bytes. */
+export function nameProcess(name: string): void {
+  check('prctl', libc.prctl(PR_SET_NAME, addressOf(cString(name)), 0n, 0n, 0n));
 }
 
 /** Keeps the operator from /proc/PID/mem, /proc/PID/environ and ptrace(2), and sets the parent-death signal (again). */

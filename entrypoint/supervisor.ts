@@ -21,7 +21,7 @@ import { Keeper } from './keeper.ts';
 import type { Log } from './log.ts';
 import { asOperator, findOperator, type Operator } from './operator.ts';
 import { openPassphraseFile } from './passphrase-file.ts';
-import { applyAttributes, becomeSubreaper, setParentDeathSignal } from './process-attributes.ts';
+import { applyAttributes, becomeSubreaper, nameProcess, setParentDeathSignal } from './process-attributes.ts';
 import { exitStatusOf, Reaper, type Exit } from './reaper.ts';
 import { claimRuntimeDirectory } from './runtime-directory.ts';
 import { SignalRouter } from './signal-router.ts';
@@ -146,6 +146,7 @@ export class Supervisor {
 
   #becomeInit(): Operator {
     const { subreaper, parentDeathSignal } = this.#args;
+    nameProcess('tazpod-init');
     applyAttributes();
     if (parentDeathSignal !== undefined) setParentDeathSignal(parentDeathSignal);
     if (process.pid !== 1) {
