@@ -6,8 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import { vi } from 'vitest';
 
 import type { Terminal } from '../../support/terminal.ts';
+
+// Every step starts a process, some of them a container: on a busy machine that takes its time.
+vi.setConfig({ testTimeout: 60_000 });
 
 export const MAIN = fileURLToPath(new URL('../../../cli/main.ts', import.meta.url));
 const VECTORS = fileURLToPath(new URL('../../vectors/', import.meta.url));

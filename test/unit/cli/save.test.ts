@@ -1,0 +1,140 @@
+import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { expect, test } from 'vitest';
+
+import { Session } from './session.ts';
+import { SMALL, tazpod } from './tool.ts';
+
+/** What the vault file holds, opened with the small vault's passphrase. */
+async function listed(session: Session): Promise<string> {
+  return await listedAt(session.vault);
+}
+
+async function listedAt(file: string): Promise<string> {
+  const { stdout } = await tazpod(['vault', 'list', file, '--passphrase-file', '-'], { input: SMALL.passphrase });
+  return stdout;
+}
+
+test('writes what changed, keeps the mode, and keeps the version that the session began with', async () => {
+  await using session = await Session.begin();
+  await chmod(session.vault, 0o640);
+  const before = await readFile(session.vault);
+  await session.unlock();
+  await session.shell('echo new >secrets/first');
+  const { code, stdout, stderr } = await session.tazpod(['save']);
+  expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
+  expect(stderr).toMatch(/^tazpod: saved: .* in \/workspace\/\.tazpod\/vault\/vault\.tar\.aes$/);
+  expect(await listed(session)).toBe('.aws/\n.aws/config\n.aws/credentials\naws_access_key_id\nfirst\n');
+  expect((await stat(session.vault)).mode & 0o777).toBe(0o640);
+
+  await session.shell('echo newer >secrets/second');
+  expect((await session.tazpod(['save'])).code).toBe(0);
+  expect(await listed(session)).toContain('second\n');
+  expect((await readFile(`${session.vault}.bak`)).equals(before)).toBe(true);
+  expect((await readdir(dirname(session.vault))).sort()).toEqual(['vault.tar.aes', 'vault.tar.aes.bak']);
+});
+
+test('writes nothing when nothing changed, also after a save, and after a touch', async () => {
+  await using session = await Session.begin();
+  await session.unlock();
+  const untouched = await readFile(session.vault);
+  await session.shell('touch secrets/aws_access_key_id');
+  const first = await session.tazpod(['save']);
+  expect(first).toMatchObject({ code: 0, stderr: 'tazpod: nothing to save' });
+  expect((await readFile(session.vault)).equals(untouched)).toBe(true);
+
+  await session.shell('echo new >secrets/new');
+  await session.tazpod(['save']);
+  const saved = await readFile(session.vault);
+  const second = await session.tazpod(['save', '--json']);
+  expect(JSON.parse(second.stdout)).toEqual({ ok: true, written: false, leftOut: [] });
+  expect((await readFile(session.vault)).equals(saved)).toBe(true);
+});
+
+test('a changed permission bit is a change', async () => {
+  await using session = await Session.begin();
+  await session.unlock();
+  await session.shell('chmod 400 secrets/aws_access_key_id');
+  expect(JSON.parse((await session.tazpod(['save', '--json'])).stdout)).toMatchObject({ written: true });
+});
+
+test('the first save makes a new vault, of mode 0600, also of an empty enclave', async () => {
+  await using session = await Session.begin({});
+  await session.unlock();
+  expect((await session.tazpod(['save'])).code).toBe(0);
+  expect(await listed(session)).toBe('.aws/\n');
+  expect((await stat(session.vault)).mode & 0o777).toBe(0o600);
+});
+
+test('a vault that changed meanwhile is not overwritten: 14, and the conflict file has the new one', async () => {
+  await using session = await Session.begin();
+  await session.unlock();
+  await session.shell('echo mine >secrets/mine');
+  const theirs = Buffer.concat([await readFile(session.vault), Buffer.from('more')]);
+  await writeFile(session.vault, theirs);
+  const { code, stderr } = await session.tazpod(['save']);
+  expect(code).toBe(14);
+  const [name] = /vault\.tar\.aes\.conflict-[0-9TZ]+/.exec(stderr) ?? [];
+  expect((await readFile(session.vault)).equals(theirs)).toBe(true);
+  expect(await listedAt(`${dirname(session.vault)}/${name}`)).toContain('mine\n');
+});
+
+test('what cannot be saved is left out and named: 13, and the rest is saved', async () => {
+  await using session = await Session.begin();
+  await session.unlock();
+  await session.shell('mkfifo secrets/pipe; echo new >secrets/new');
+  const { code, stdout, stderr } = await session.tazpod(['save', '--json']);
+  expect(code).toBe(13);
+  expect(stderr).toMatch(/warning: pipe is left out: .+/);
+  expect(JSON.parse(stdout)).toMatchObject({
+    ok: false,
+    code: 'refused-entry',
+    saved: true,
+    leftOut: [{ name: 'pipe' }],
+  });
+  expect(await listed(session)).toContain('new\n');
+});
+
+test('a vault directory that cannot be written: 15, and the vault is as it was', async () => {
+  await using session = await Session.begin();
+  const before = await readFile(session.vault);
+  await session.unlock();
+  await session.shell('echo new >secrets/new');
+  await chmod(dirname(session.vault), 0o555);
+  const { code, stderr } = await session.tazpod(['save']);
+  expect(stderr).toMatch(/cannot save \/workspace\/\.tazpod\/vault\/vault\.tar\.aes: permission denied/);
+  expect(code).toBe(15);
+  expect((await readFile(session.vault)).equals(before)).toBe(true);
+});
+
+test.for([
+  ['is missing', 'rm secrets/.vault_pass', /no such file/],
+  ['is a link', 'mv secrets/.vault_pass secrets/x; ln -s x secrets/.vault_pass', /symbolic link/],
+  ['is a FIFO', 'rm secrets/.vault_pass; mkfifo secrets/.vault_pass', /not a file/],
+  ['is empty', ': >secrets/.vault_pass', /empty/],
+] as const)('a passphrase cache that %s: 15', async ([, script, says]) => {
+  await using session = await Session.begin();
+  await session.unlock();
+  await session.shell(script);
+  const { code, stderr } = await session.tazpod(['save']);
+  expect(stderr).toMatch(says);
+  expect(stderr).toContain('/home/tazpod/secrets/.vault_pass');
+  expect(code).toBe(15);
+});
+
+test('two at once both succeed: one waits for the other', async () => {
+  await using session = await Session.begin();
+  await session.unlock();
+  await session.shell('echo new >secrets/new');
+  const both = await Promise.all([session.tazpod(['save', '--json']), session.tazpod(['save', '--json'])]);
+  expect(both.map(({ code }) => code)).toEqual([0, 0]);
+  const writers = both.filter(({ stdout }) => (JSON.parse(stdout) as { written: boolean }).written);
+  expect(writers).toHaveLength(1);
+});
+
+test('locked: 18', async () => {
+  await using session = await Session.begin();
+  const { code, stderr } = await session.tazpod(['save']);
+  expect(code).toBe(18);
+  expect(stderr).toMatch(/the vault is locked/);
+});
