@@ -79,13 +79,18 @@ export class EntryRules {
   }
 
   /**
-   * Judges the next entry and adds it to the tree. A refused entry leaves the tree as it was.
-   * @param options.last every entry that could matter to this one is in the tree: nothing about it waits for `finish`
+   * Judges the next entry and adds it to the tree. A refused entry, which only packing survives, does not count.
    * @returns undefined for an entry that is passed over: the top directory itself, and a passphrase cache
    * @throws TazpodError `refused-entry` or `too-big`, naming the entry; its `cause` is the `Refusal`
    */
-  accept(entry: TarEntry, options: { readonly last?: boolean } = {}): Placement | undefined {
-    return named(entry.name, () => this.#place(entry, options.last ?? false));
+  accept(entry: TarEntry): Placement | undefined {
+    const before = this.#entries;
+    try {
+      return named(entry.name, () => this.#place(entry));
+    } catch (error) {
+      this.#entries = before;
+      throw error;
+    }
   }
 
   /**
@@ -96,10 +101,36 @@ export class EntryRules {
     for (const { name, components, node } of this.#windingLinks) {
       if (this.#find(components) === node) named(name, () => this.#refuseIfItWindsThroughLinks(components, node));
     }
-    this.#windingLinks.length = 0;
   }
 
-  #place(entry: TarEntry, isLast: boolean): Placement | undefined {
+  /**
+   * For packing: takes the links that `finish` would refuse out of the tree again.
+   * @returns why, by the link's name as latin1
+   */
+  withdrawUnsafeLinks(): Map<string, Refusal> {
+    const refusals = new Map<string, Refusal>();
+    for (const { components, node } of this.#windingLinks) {
+      try {
+        this.#refuseIfItWindsThroughLinks(components, node);
+      } catch (error) {
+        if (!(error instanceof Refusal)) throw error;
+        refusals.set(components.join('/'), error);
+      }
+    }
+    // Only now: each was judged among all of the others, so that none of those that stay depends on one that goes.
+    for (const name of refusals.keys()) {
+      this.#withdraw(name.split('/'));
+      this.#entries -= 1;
+    }
+    return refusals;
+  }
+
+  #withdraw(components: readonly string[]): void {
+    const directory = this.#find(components.slice(0, -1));
+    if (directory?.kind === 'directory') directory.children.delete(components.at(-1) ?? '');
+  }
+
+  #place(entry: TarEntry): Placement | undefined {
     this.#count(1);
     const components = safeComponents(entry.name, 'its name');
     if (components[0] === PASSPHRASE_CACHE_NAME) return undefined;
@@ -119,7 +150,7 @@ export class EntryRules {
     const existing = directory.children.get(last);
     const node = hardLink?.node ?? this.#newNode(entry, existing);
     if (node.kind === 'file' && node === existing) return undefined;
-    if (node.kind === 'symlink') this.#checkTarget(entry.name, components, node, isLast);
+    if (node.kind === 'symlink') this.#checkTarget(entry.name, components, node);
     if (existing && existing !== node) this.#remove(existing);
     this.#add(node);
     directory.children.set(last, node);
@@ -206,7 +237,7 @@ export class EntryRules {
   }
 
   /** Refuses a link whose target, read as plain names, leaves the tree. */
-  #checkTarget(name: Buffer, components: readonly string[], node: SymlinkNode, isLast: boolean): void {
+  #checkTarget(name: Buffer, components: readonly string[], node: SymlinkNode): void {
     const { target } = node;
     if (target.length === 0) throw new Refusal('it is a link to nothing');
     if (target.length > PATH_MAX) throw new Refusal('its target is too long');
@@ -217,9 +248,7 @@ export class EntryRules {
       depth += component === '..' ? -1 : 1;
       if (depth < 0) throw new Refusal('it is a link that leads out');
     }
-    if (!isWinding(target)) return;
-    if (isLast) this.#refuseIfItWindsThroughLinks(components, node);
-    else this.#windingLinks.push({ name, components, node });
+    if (isWinding(target)) this.#windingLinks.push({ name, components, node });
   }
 
   /** `x/..` is the place it looks like only if `x` is no link: then plain names tell where the target is. */

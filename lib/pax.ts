@@ -57,12 +57,14 @@ export function parsePaxSize(value: Buffer): number {
 
 /**
  * Seconds since the epoch of a PAX record, which may be negative and have a fraction.
+ * @returns undefined for a time that no `Date` can hold
  * @throws TazpodError `malformed-archive`
  */
-export function parsePaxTime(value: Buffer): number {
+export function parsePaxTime(value: Buffer): number | undefined {
   const text = value.toString('latin1');
   if (!/^-?[0-9]{1,15}(\.[0-9]*)?$/.test(text)) throw malformed('a time in an extended header is no number');
-  return Math.floor(Number(text));
+  const seconds = Math.floor(Number(text));
+  return Number.isNaN(new Date(seconds * 1000).getTime()) ? undefined : seconds;
 }
 
 function malformed(reason: string): TazpodError {

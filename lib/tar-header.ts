@@ -46,6 +46,7 @@ export function decodeHeader(block: Buffer): TarHeader | undefined {
 
 /** `Header` would take a file whose name ends in a slash for a directory, and drop its size: it gets no name to see. */
 const NO_NAME = { path: 'x' };
+const SLASH = 0x2f;
 
 function decodeNumbers(block: Buffer): Header {
   // `Header` reads as far as digits go; other tools refuse such a size, or read another, and see other entries.
@@ -53,7 +54,8 @@ function decodeNumbers(block: Buffer): Header {
     throw malformed('a size is no number');
   }
   try {
-    return new Header(block, 0, NO_NAME);
+    const nameEnd = untilNul(block.subarray(0, 100)).at(-1) ?? SLASH;
+    return new Header(block, 0, nameEnd === SLASH ? NO_NAME : undefined);
   } catch (cause) {
     throw malformed('a number in a header is damaged', cause);
   }

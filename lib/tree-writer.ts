@@ -70,7 +70,7 @@ export class TreeWriter implements Disposable {
     if (file === undefined) return;
     const { descriptor, path, mtime } = file;
     this.#attempt(path, () => {
-      if (mtime !== undefined) futimesSync(descriptor, mtime, mtime);
+      if (mtime !== undefined) futimesSync(descriptor, dateOf(mtime), dateOf(mtime));
       this.#file = undefined;
       closeSync(descriptor);
     });
@@ -89,8 +89,8 @@ export class TreeWriter implements Disposable {
   #create(at: Buffer, path: Buffer, node: FileNode, mtime: number | undefined): void {
     const descriptor = openSync(at, CREATE, node.mode);
     this.#file = { descriptor, path, mtime };
-    // The mode above is less the umask, which is the caller's business: only for modes that any umask leaves alone is it exact.
-    if (node.mode !== 0o600) fchmodSync(descriptor, node.mode);
+    // The mode above is what is left of it by the umask, which is not ours to change.
+    fchmodSync(descriptor, node.mode);
   }
 
   #finishChildren(directory: DirectoryNode, above: readonly string[]): void {
@@ -99,7 +99,7 @@ export class TreeWriter implements Disposable {
       const components = [...above, name];
       this.#finishChildren(node, components);
       this.#attempt(nameOf(components), (at) => {
-        if (node.mtime !== undefined) utimesSync(at, node.mtime, node.mtime);
+        if (node.mtime !== undefined) utimesSync(at, dateOf(node.mtime), dateOf(node.mtime));
         chmodSync(at, node.mode);
       });
     }
@@ -116,6 +116,11 @@ export class TreeWriter implements Disposable {
       throw explained(error, path);
     }
   }
+}
+
+/** Node takes a negative number for now, but a date before 1970 for what it is. */
+function dateOf(seconds: number): Date {
+  return new Date(seconds * 1000);
 }
 
 function explained(cause: unknown, path: Buffer): TazpodError {
