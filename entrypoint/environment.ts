@@ -52,6 +52,12 @@ function pipeHolding(value: Buffer): number {
   return readEnd;
 }
 
+/** The environment without one variable. */
+export function withoutVariable(entries: readonly Buffer[], name: string): Buffer[] {
+  const prefix = Buffer.from(`${name}=`);
+  return entries.filter((entry) => !entry.subarray(0, prefix.length).equals(prefix));
+}
+
 /** The environment, entry by entry, as copies. */
 export function environmentBytes(): Buffer[] {
   return [...environmentEntries()].map((entry) => Buffer.from(entry.bytes));

@@ -1,6 +1,8 @@
 // The program `tazpod-entrypoint`. Signals are caught before anything else; the passphrase is out of the environment
 // before anything looks at it; and every way out of here has locked the vault.
 
+import { listen } from './caught-signals.ts'; // First: see there.
+
 import { writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 
@@ -13,13 +15,11 @@ import { inheritedDescriptors } from './descriptors.ts';
 import { takePassphrase } from './environment.ts';
 import { Log, type LogLevel } from './log.ts';
 import { libc } from './native.ts';
-import { catchSignals } from './signals.ts';
 import { OWN_FAILURE, Supervisor } from './supervisor.ts';
 import { VERSION } from './version.ts';
 
 const INTERNAL_ERROR = 70; // EX_SOFTWARE of sysexits(3)
 
-const listen = catchSignals();
 const descriptors = inheritedDescriptors();
 const passphrase = takePassphrase();
 const log = new Log('info', isatty(2) ? 'pretty' : 'json');

@@ -27,7 +27,7 @@ const signatures = {
   pthread_sigmask: { arguments: ['int32', 'pointer', 'pointer'], return: 'int32' },
   sigaddset: { arguments: ['pointer', 'int32'], return: 'int32' },
   sigemptyset: { arguments: ['pointer'], return: 'int32' },
-  sigfillset: { arguments: ['pointer'], return: 'int32' },
+  signal: { arguments: ['int32', 'pointer'], return: 'pointer' },
   socketpair: { arguments: ['int32', 'int32', 'int32', 'pointer'], return: 'int32' },
   syscall: {
     arguments: ['int64', 'int64', 'int64', 'int64', 'int64', 'int64', 'int64'],
@@ -141,11 +141,14 @@ export function systemCall(name: keyof typeof SYSCALLS, ...args: readonly (numbe
   return check(name, Number(libc.syscall(number, word(0), word(1), word(2), word(3), word(4), word(5))));
 }
 
-/** A signal set of all signals, of none, or of one. 128 bytes (sigset_t of glibc). */
+/**
+ * A signal set of all signals, of none, or of one. 128 bytes (sigset_t of glibc). All: sigfillset(3) would leave out 32
+ * and 33, which glibc uses itself, and posix_spawn then has the child ignore them.
+ */
 export function signalSet(which: 'all' | 'none' | number): Buffer {
+  if (which === 'all') return Buffer.alloc(128, 0xff);
   const set = Buffer.alloc(128);
-  if (which === 'all') libc.sigfillset(set);
-  else if (which !== 'none') libc.sigaddset(set, which);
+  if (which !== 'none') libc.sigaddset(set, which);
   return set;
 }
 

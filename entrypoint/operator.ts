@@ -1,7 +1,7 @@
 // The operator: the unprivileged account that the command and every worker run as, looked up in /etc/passwd and
 // /etc/group (passwd(5), group(5)); and doing something with its identity.
 
-import { appendFileSync, chownSync, mkdirSync, readFileSync } from 'node:fs';
+import { appendFileSync, chownSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 
 import { errnoName, TazpodError } from '../lib/errors.ts';
 import { HOME } from '../lib/paths.ts';
@@ -78,8 +78,8 @@ function createAccount(): Account | undefined {
   while (taken.has(id)) id++;
   const shell = readTable('/etc/shells').some(([path]) => path === '/bin/bash') ? '/bin/bash' : '/bin/sh';
   try {
-    appendFileSync('/etc/group', `${DEFAULT_OPERATOR}:x:${id}:\n`);
-    appendFileSync('/etc/passwd', `${DEFAULT_OPERATOR}:x:${id}:${id}:TazPod operator:${HOME}:${shell}\n`);
+    appendLine('/etc/group', `${DEFAULT_OPERATOR}:x:${id}:`);
+    appendLine('/etc/passwd', `${DEFAULT_OPERATOR}:x:${id}:${id}:TazPod operator:${HOME}:${shell}`);
     mkdirSync(HOME, { recursive: true });
     chownSync(HOME, id, id);
   } catch (error) {
@@ -89,6 +89,12 @@ function createAccount(): Account | undefined {
     });
   }
   return findAccount(DEFAULT_OPERATOR);
+}
+
+/** Appends a line, after the end of one that has none. */
+function appendLine(path: string, line: string): void {
+  const present = existsSync(path) ? readFileSync(path, 'utf8') : '';
+  appendFileSync(path, `${present === '' || present.endsWith('\n') ? '' : '\n'}${line}\n`);
 }
 
 function groupsOf({ name, gid }: Account): number[] {

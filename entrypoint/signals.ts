@@ -23,10 +23,11 @@ const {
 } = constants.signals;
 const HIGHEST_SIGNAL = 64; // SIGRTMAX
 const SIG_UNBLOCK = 1;
+const SIG_IGN = 1n;
 
 /**
  * Signals that are not caught: the two that cannot be; faults, whose handler would return into the faulty instruction
- * (tini leaves them alone, too); the terminal's two stops, which are about ourselves; glibc's own (32, 33).
+ * (tini leaves them alone, too); the terminal's two stops, which are about ourselves and ignored; glibc's own (32, 33).
  */
 const NOT_CAUGHT: ReadonlySet<number> = new Set([
   SIGKILL,
@@ -87,16 +88,18 @@ export interface SignalListener {
  */
 export function catchSignals(): (listener: SignalListener) => void {
   const waiting: number[] = [];
+  let childWaits = false;
   let listener: SignalListener | undefined;
   let scheduled = false;
 
   const deliver = (): void => {
     scheduled = false;
     if (listener === undefined) return;
-    for (const signal of waiting.splice(0)) {
-      if (signal === SIGCHLD) listener.child();
-      else listener.signal(signal);
-    }
+    for (const signal of waiting.splice(0)) listener.signal(signal);
+    // After the signals: what was sent to the command before it ended goes to nobody else.
+    if (!childWaits) return;
+    childWaits = false;
+    listener.child();
   };
   const schedule = (): void => {
     if (scheduled) return;
@@ -105,9 +108,13 @@ export function catchSignals(): (listener: SignalListener) => void {
   };
 
   listenToSignals([...FORWARDED, SIGCHLD], (signal) => {
-    waiting.push(signal);
+    if (signal === SIGCHLD) childWaits = true;
+    else waiting.push(signal);
     schedule();
   });
+  // The command has the foreground: a line of ours on a terminal that stops background output (stty tostop) must come
+  // out, and not stop us (tini(1) ignores both, too).
+  for (const signal of [SIGTTIN, SIGTTOU]) libc.signal(signal, SIG_IGN);
   // Node's --disable-sigusr1 keeps the inspector shut by leaving the signal blocked.
   checkErrno('pthread_sigmask', libc.pthread_sigmask(SIG_UNBLOCK, signalSet(SIGUSR1), null));
 

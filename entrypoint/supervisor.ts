@@ -1,12 +1,12 @@
 // The life of the container, from top to bottom: prepare, unlock, run the command, forward and reap until it ends, drain,
 // save, lock. Whatever happens on the way, the lock is the last thing that does.
 
-import { closeSync, lstatSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
 
-import { errnoName, reasonOf, TazpodError } from '../lib/errors.ts';
-import { VAULT_FILE } from '../lib/paths.ts';
+import { reasonOf, TazpodError } from '../lib/errors.ts';
 import type { Arguments } from './arguments.ts';
+import { BootAborted, unlockAtBoot } from './boot-unlock.ts';
 import { restoreAside } from './bridge.ts';
 import { confineChildren, requireCapabilities } from './capabilities.ts';
 import type { Configuration } from './configuration.ts';
@@ -14,13 +14,12 @@ import { ControlServer } from './control-server.ts';
 import { giveStandardStreams } from './descriptors.ts';
 import { drain } from './drain.ts';
 import { prepareMountPoint } from './enclave.ts';
-import { environmentBytes, operatorEnvironment } from './environment.ts';
+import { environmentBytes, operatorEnvironment, withoutVariable } from './environment.ts';
 import { saveNow } from './emergency.ts';
 import { prepareIdentity } from './identity.ts';
 import { Keeper } from './keeper.ts';
 import type { Log } from './log.ts';
-import { asOperator, findOperator, type Operator } from './operator.ts';
-import { openPassphraseFile } from './passphrase-file.ts';
+import { findOperator, type Operator } from './operator.ts';
 import { applyAttributes, becomeSubreaper, nameProcess, setParentDeathSignal } from './process-attributes.ts';
 import { exitStatusOf, Reaper, type Exit } from './reaper.ts';
 import { claimRuntimeDirectory } from './runtime-directory.ts';
@@ -29,12 +28,12 @@ import type { SignalListener } from './signals.ts';
 import { CannotRun, spawnAsOperator } from './spawn.ts';
 import { Stop } from './stop.ts';
 import { foregroundTerminal, takeForeground } from './terminal.ts';
-import { spawnWorker, Workers, type SpawnWorker } from './worker.ts';
+import { endWorker, spawnWorker, Workers, type SpawnWorker } from './worker.ts';
 
 /** What a container that failed by our own fault ends with, as docker's. */
 export const OWN_FAILURE = 125;
 
-const { SIGINT, SIGKILL, SIGTERM } = constants.signals;
+const { SIGINT, SIGTERM } = constants.signals;
 /** Between TERM and KILL, for what is left when the command is gone. */
 const DRAIN_GRACE = 2000; // ms
 /** What a drain leaves of a deadline for the last save. */
@@ -48,15 +47,6 @@ export interface Inherited {
   readonly descriptors: readonly number[];
   /** A pipe with the passphrase of the environment. */
   readonly passphrase: number | undefined;
-}
-
-/** Thrown through the boot when a signal aborts it. */
-class Aborted extends Error {
-  readonly status: number;
-  constructor(status: number) {
-    super('boot aborted');
-    this.status = status;
-  }
 }
 
 export class Supervisor {
@@ -128,7 +118,7 @@ export class Supervisor {
       const status = exitStatusOf(exit);
       return this.#args.remapped.has(status) ? 0 : status;
     } catch (error) {
-      if (error instanceof Aborted) return error.status;
+      if (error instanceof BootAborted) return error.status;
       if (error instanceof CannotRun) {
         this.#log.error(error.message);
         return error.status;
@@ -173,7 +163,9 @@ export class Supervisor {
     }
     this.#keeper = new Keeper(operator, this.#configuration.enclaveSize, this.#log);
     this.#server = new ControlServer(this.#keeper, this.#log);
-    this.#spawn = (verb, connection, input) => spawnWorker(operator, environment, verb, connection, input);
+    // A worker takes the passphrase that it is given, or asks: the file is PID 1's to open.
+    const forWorkers = withoutVariable(environment, 'TAZPOD_PASSPHRASE_FILE');
+    this.#spawn = (verb, connection, input) => spawnWorker(operator, forWorkers, verb, connection, input);
     this.#workers = new Workers(this.#spawn, this.#server, this.#reaper);
     if (claim === 'ours') await this.#server.listen(operator);
     restoreAside(operator);
@@ -185,80 +177,44 @@ export class Supervisor {
     }
   }
 
-  /** Unlocks as TAZPOD_UNLOCK says. */
+  /** A vault that stays locked is a reason not to start only where it is required. */
   async #unlock(operator: Operator): Promise<void> {
-    const { unlock: mode } = this.#configuration;
-    if (mode === 'required' && this.#keeper === undefined) {
-      throw new TazpodError('unreachable', 'cannot unlock: another tazpod-entrypoint serves this container');
-    }
-    const passphrase = this.#openPassphrase(operator);
+    const { unlock: mode, passphraseFile } = this.#configuration;
+    const [keeper, workers] = [this.#keeper, this.#workers];
     try {
-      const isCached = this.#keeper?.recover(mode !== 'never') ?? false;
-      const isAsked = passphrase === undefined && !isCached && this.#terminal !== undefined && hasVault(operator);
-      const prompts = isAsked || (mode === 'prompt' && !isCached);
-      if (mode === 'never' || (passphrase === undefined && !prompts && !isCached)) {
-        if (mode === 'required') {
-          throw new TazpodError('no-passphrase', 'cannot unlock: there is no passphrase, and no terminal to ask on', {
-            hint: 'set TAZPOD_PASSPHRASE_FILE, or start with a terminal (docker run -it)',
-          });
-        }
-        return;
+      if (keeper === undefined || workers === undefined) {
+        if (mode !== 'required') return;
+        throw new TazpodError('unreachable', 'cannot unlock: another tazpod-entrypoint serves this container');
       }
-      if (prompts && this.#terminal === undefined) {
-        throw new TazpodError('no-passphrase', 'cannot ask for the passphrase: there is no terminal', {
-          hint: 'start with a terminal (docker run -it), or set TAZPOD_PASSPHRASE_FILE',
-        });
-      }
-      await this.#runUnlock(mode === 'prompt' ? undefined : passphrase, prompts);
+      await unlockAtBoot({
+        mode,
+        operator,
+        keeper,
+        workers,
+        passphrase: this.#passphrase,
+        passphraseFile,
+        terminal: this.#terminal,
+        aborted: this.#router.aborted,
+      });
     } catch (error) {
       if (!(error instanceof TazpodError) || mode === 'required') throw error;
       this.#log.error(error.message, error.hint);
     } finally {
-      if (passphrase !== undefined) closeSync(passphrase);
+      if (this.#passphrase !== undefined) {
+        // Used or not: nobody is to read it from us later.
+        closeSync(this.#passphrase);
+        this.#log.warn(
+          'TAZPOD_PASSPHRASE stays readable in docker inspect and docker exec; TAZPOD_PASSPHRASE_FILE does not',
+        );
+      }
     }
-  }
-
-  #openPassphrase(operator: Operator): number | undefined {
-    const { passphraseFile, unlock } = this.#configuration;
-    if (this.#passphrase !== undefined || passphraseFile === undefined || unlock === 'never' || unlock === 'prompt') {
-      return this.#passphrase;
-    }
-    try {
-      return openPassphraseFile(passphraseFile, operator);
-    } catch (error) {
-      if (!(error instanceof TazpodError) || unlock === 'required') throw error;
-      this.#log.error(error.message, error.hint);
-      return undefined;
-    }
-  }
-
-  async #runUnlock(passphrase: number | undefined, prompts: boolean): Promise<void> {
-    const worker = this.#workers?.start('unlock', { passphrase, terminal: prompts ? this.#terminal : undefined });
-    if (worker === undefined) return;
-    const aborted = this.#router.aborted.then((signal) => ({ signal }));
-    const first = await Promise.race([worker.ended, aborted.then(() => 'aborted' as const)]);
-    if (first === 'aborted') {
-      const { signal } = await aborted;
-      await endWorker(worker.pid, worker.ended);
-      throw new Aborted(128 + signal);
-    }
-    if (this.#keeper?.state === 'unlocked') return;
-    // Ctrl-C at the prompt reaches the worker alone: it means the boot.
-    if (prompts && exitStatusOf(first) === 128 + SIGINT) throw new Aborted(128 + SIGINT);
-    throw new TazpodError(
-      'locked',
-      `cannot unlock the vault (the reason is above, status ${exitStatusOf(first)}): it stays locked`,
-      {
-        hint: '`tazpod unlock` tries again',
-      },
-    );
   }
 
   async #runCommand(operator: Operator, environment: readonly Buffer[]): Promise<Exit> {
     const { command, group } = this.#args;
     // A signal may have come while nobody waited for one.
     const aborted = await Promise.race([this.#router.aborted, nextTurn()]);
-    if (aborted !== undefined) throw new Aborted(128 + aborted);
+    if (aborted !== undefined) throw new BootAborted(aborted);
 
     const [file = Buffer.from(operator.shell)] = command;
     const loginName = Buffer.from(`-${operator.shell.slice(operator.shell.lastIndexOf('/') + 1)}`);
@@ -292,7 +248,7 @@ export class Supervisor {
     this.#keeper?.refuseUnlocks();
     for (const worker of this.#workers?.running ?? []) {
       await Promise.race([worker.ended, this.#stop.deadline]);
-      await endWorker(worker.pid, worker.ended);
+      await endWorker(worker);
     }
     const isPatient = this.#configuration.stopTimeout !== undefined;
     const left = await drain(isPatient ? Math.min(DRAIN_GRACE, Math.max(0, this.#stop.remaining - KEPT_FOR_SAVE)) : 0);
@@ -304,7 +260,7 @@ export class Supervisor {
     const worker = this.#workers.start('save');
     const exit = await Promise.race([worker.ended, this.#stop.deadline]);
     if (exit === undefined) {
-      await endWorker(worker.pid, worker.ended);
+      await endWorker(worker);
       this.#log.error('cannot finish the last save in the time that is left: changes since the last save are lost');
     } else if (exitStatusOf(exit) === 13) {
       this.#log.error('the last save left something out: it is named above');
@@ -314,32 +270,7 @@ export class Supervisor {
   }
 }
 
-/** Whether there is something at the vault's path that could be unlocked, as far as the operator can see. */
-function hasVault(operator: Operator): boolean {
-  return asOperator(operator, () => {
-    try {
-      return lstatSync(VAULT_FILE, { throwIfNoEntry: false }) !== undefined;
-    } catch (error) {
-      // No way to look there: the tool can say why, when it is asked.
-      if (errnoName(error) === undefined) throw new Error(reasonOf(error), { cause: error });
-      return false;
-    }
-  });
-}
-
 /** Lets the event loop deliver what has arrived. */
 function nextTurn(): Promise<undefined> {
   return new Promise((resolve) => setImmediate(resolve, undefined));
-}
-
-/** Ends a worker that has not ended yet, and waits until what it left is undone. */
-async function endWorker(pid: number, ended: Promise<Exit>): Promise<void> {
-  const isRunning = await Promise.race([ended.then(() => false), nextTurn().then(() => true)]);
-  if (!isRunning) return;
-  try {
-    process.kill(pid, SIGKILL);
-  } catch (error) {
-    if (errnoName(error) !== 'ESRCH') throw error;
-  }
-  await ended;
 }

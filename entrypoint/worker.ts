@@ -3,6 +3,9 @@
 // read the passphrase from.
 
 import { closeSync, openSync } from 'node:fs';
+import { constants } from 'node:os';
+
+import { errnoName } from '../lib/errors.ts';
 
 import type { ControlServer } from './control-server.ts';
 import type { Operator } from './operator.ts';
@@ -66,6 +69,18 @@ export class Workers {
     const [ended] = await Promise.all([exit, connectionEnded]);
     return ended;
   }
+}
+
+/** Ends a worker, unless it has ended, and waits until what it left half-done is undone. */
+export async function endWorker({ pid, ended }: Worker): Promise<void> {
+  const hasEnded = ended.then(() => true);
+  if (await Promise.race([hasEnded, new Promise<false>((resolve) => setImmediate(resolve, false))])) return;
+  try {
+    process.kill(pid, constants.signals.SIGKILL);
+  } catch (error) {
+    if (errnoName(error) !== 'ESRCH') throw error;
+  }
+  await ended;
 }
 
 /**
