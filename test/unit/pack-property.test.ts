@@ -1,9 +1,9 @@
 // Whatever tree an operator makes: packed, extracted and packed again it is the same tree, with the same digest.
 
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 
 import { checkArchive } from '../../lib/check-archive.ts';
 import { TazpodError } from '../../lib/errors.ts';
@@ -11,6 +11,9 @@ import { DEFAULT_LIMITS, extractArchive } from '../../lib/extract.ts';
 import { packDirectory } from '../../lib/pack.ts';
 import { temporaryDirectory, treeOf } from './directories.ts';
 import { archive, entry, pax } from './tar-builder.ts';
+
+// Only a limit for what hangs: nothing here depends on time.
+vi.setConfig({ testTimeout: 60_000 });
 
 const digestKey = Buffer.alloc(32, 7);
 const limits = DEFAULT_LIMITS;
@@ -87,7 +90,7 @@ test('any tree → pack → extract → the same tree and digest', async () => {
     }),
     { numRuns: 60 },
   );
-}, 120_000);
+});
 
 /** Archives of a grammar in which most things are wrong in some way. */
 const part = fc.oneof(
@@ -120,10 +123,11 @@ test('any archive is either opened or refused by name of the reason, and writes 
       const verdict = await checkArchive(tarGz, options).catch((error: unknown) => error);
       const outcome = await extractArchive(tarGz, { directory: enclave, ...options }).catch((error: unknown) => error);
       expect(outcome).toEqual(verdict);
-      if (outcome instanceof Error) expect(outcome).toBeInstanceOf(TazpodError);
-      expect(outcome).not.toMatchObject({ code: 'unexpected' });
+      // Every refusal is one of ours, and none is a failed system call.
+      const isDefect = outcome instanceof Error && !(outcome instanceof TazpodError && outcome.code !== 'unexpected');
+      expect(isDefect ? outcome : undefined).toBeUndefined();
       expect(treeOf(directory.path).filter((line) => !line.startsWith('enclave/'))).toEqual([]);
     }),
     { numRuns: 400 },
   );
-}, 120_000);
+});

@@ -1,9 +1,12 @@
 // The vault's bytes, against an implementation made of nothing but Node's own primitives.
 
 import { createCipheriv, createDecipheriv, pbkdf2Sync, randomBytes } from 'node:crypto';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 
 import { deriveKey, digestKeyOf, fingerprintOf, newSalt, saltOf, seal, unseal } from '../../lib/seal.ts';
+
+// Only a limit for what hangs: nothing here depends on time.
+vi.setConfig({ testTimeout: 60_000 });
 
 const passphrase = Buffer.from('correct horse battery staple');
 const wrong = { code: 'wrong-passphrase', message: expect.stringContaining('wrong passphrase or corrupt file') };

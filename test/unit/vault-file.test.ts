@@ -14,12 +14,15 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 
 import { TazpodError } from '../../lib/errors.ts';
 import { fingerprintOf, seal } from '../../lib/seal.ts';
 import { readVaultFile, replaceVaultFile } from '../../lib/vault-file.ts';
 import { temporaryDirectory } from './directories.ts';
+
+// Only a limit for what hangs: nothing here depends on time.
+vi.setConfig({ testTimeout: 60_000 });
 
 const AS_ROOT = process.getuid?.() === 0;
 

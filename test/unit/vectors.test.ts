@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 
 import { checkArchive } from '../../lib/check-archive.ts';
 import { TazpodError, type ErrorCode } from '../../lib/errors.ts';
@@ -15,6 +15,9 @@ import { listArchive } from '../../lib/list.ts';
 import { packDirectory } from '../../lib/pack.ts';
 import { PASSPHRASE_CACHE_NAME } from '../../lib/paths.ts';
 import { deriveKey, digestKeyOf, saltOf, unseal } from '../../lib/seal.ts';
+
+// Only a limit for what hangs: nothing here depends on time.
+vi.setConfig({ testTimeout: 60_000 });
 
 interface Expected {
   readonly path: string;
