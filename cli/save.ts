@@ -41,7 +41,9 @@ export async function save({ given, output }: Call): Promise<ExitStatus> {
  * @throws TazpodError `locked` when there is nothing to save
  */
 export async function takeSaversLock(client: ControlClient, output: Output): Promise<Replies['save']> {
-  const remark = setTimeout(() => output.note('waiting for another save to end'), UNREMARKABLE);
+  const remark = setTimeout(() => {
+    if (output.isWatched) output.note('waiting for another save to end');
+  }, UNREMARKABLE);
   try {
     return await client.request({ op: 'save' });
   } finally {

@@ -1,7 +1,7 @@
 // `tazpod vault create | list | extract` on files anywhere, without PID 1.
 
 import { watch } from 'node:fs';
-import { chmod, cp, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { once } from 'node:events';
@@ -241,23 +241,38 @@ describe('extract', () => {
     expect(await readdir(directory.path)).toEqual([]);
   });
 
-  test.for(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('leaves nothing behind after %s', async (signal) => {
+  test.for([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const)('leaves nothing behind after %s', async ([signal, expected]) => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
-    // It begins with a directory beside the place: the event comes while the rest is still to be written.
-    const watcher = watch(path);
-    const begun = once(watcher, 'change');
-    const running = execa(process.execPath, [MAIN, 'vault', 'extract', MANY.file, join(path, 'place'), ...FROM_INPUT], {
-      reject: false,
-      detached: true,
-      env: { TAZPOD_USER: 'root' },
-      input: MANY.passphrase,
-    });
-    await begun;
-    watcher.close();
-    running.kill(signal);
-    const { exitCode } = await running;
-    expect(exitCode).toBe({ SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }[signal]);
+    const place = join(path, 'place');
+    let status: number | undefined = 0;
+    // On a busy machine the signal may come when all is done: that was no interruption, so once more.
+    for (let tries = 0; tries < 20 && status === 0; tries++) {
+      await rm(place, { recursive: true, force: true });
+      status = await extractUntil(signal, path, place);
+    }
+    expect(status).toBe(expected);
     expect(await readdir(path)).toEqual([]);
   });
 });
+
+/** Sends a signal as soon as an extraction has begun; gives its exit status. */
+async function extractUntil(signal: NodeJS.Signals, path: string, place: string): Promise<number | undefined> {
+  // It begins with a directory beside the place: the event comes while 20 000 files are still to be written.
+  const watcher = watch(path);
+  const begun = once(watcher, 'change');
+  const running = execa(process.execPath, [MAIN, 'vault', 'extract', MANY.file, place, ...FROM_INPUT], {
+    reject: false,
+    detached: true,
+    env: { TAZPOD_USER: 'root' },
+    input: MANY.passphrase,
+  });
+  await begun;
+  watcher.close();
+  running.kill(signal);
+  return (await running).exitCode;
+}
