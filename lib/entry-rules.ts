@@ -3,10 +3,10 @@
 // The invariant: every parent on the way to an entry is a directory that the same archive made, never a link, so no
 // write goes through one; and no symbolic link, nor any chain of them, leads out of the tree.
 
-import { TazpodError, type ErrorCode } from './errors.ts';
-import { escapeName } from './escape.ts';
 import type { ArchiveLimits } from './limits.ts';
 import { AWS_NAME, PASSPHRASE_CACHE_NAME } from './paths.ts';
+import { named, Refusal, tooBig } from './refusal.ts';
+import { checkTarget, isWinding, safeComponents } from './safe-name.ts';
 import type { TarEntry } from './tar-reader.ts';
 import {
   componentsOf,
@@ -17,10 +17,6 @@ import {
   type Node,
   type SymlinkNode,
 } from './tree.ts';
-
-/** Linux: longest name of a file, and longest path or link target less its NUL. */
-const NAME_MAX = 255;
-const PATH_MAX = 4095;
 
 /** Mode of parents that the archive does not name. */
 const PARENT_MODE = 0o755;
@@ -35,18 +31,6 @@ export interface Placement {
   readonly replaces: Node['kind'] | undefined;
   /** The file that a hard link is another name of. */
   readonly linkTo: Buffer | undefined;
-}
-
-/** Why an entry is refused, in words that follow its name: the `cause` of the error that is thrown. */
-export class Refusal extends Error {
-  readonly code: ErrorCode;
-  readonly hint: string | undefined;
-
-  constructor(reason: string, code: ErrorCode = 'refused-entry', hint?: string) {
-    super(reason);
-    this.code = code;
-    this.hint = hint;
-  }
 }
 
 /** A symbolic link whose target goes down and up again: what it means depends on the whole tree. */
@@ -150,7 +134,10 @@ export class EntryRules {
     const existing = directory.children.get(last);
     const node = hardLink?.node ?? this.#newNode(entry, existing);
     if (node.kind === 'file' && node === existing) return undefined;
-    if (node.kind === 'symlink') this.#checkTarget(entry.name, components, node);
+    if (node.kind === 'symlink') {
+      checkTarget(node.target, components.length - 1);
+      if (isWinding(node.target)) this.#windingLinks.push({ name: entry.name, components, node });
+    }
     if (existing && existing !== node) this.#remove(existing);
     this.#add(node);
     directory.children.set(last, node);
@@ -236,21 +223,6 @@ export class EntryRules {
     return node;
   }
 
-  /** Refuses a link whose target, read as plain names, leaves the tree. */
-  #checkTarget(name: Buffer, components: readonly string[], node: SymlinkNode): void {
-    const { target } = node;
-    if (target.length === 0) throw new Refusal('it is a link to nothing');
-    if (target.length > PATH_MAX) throw new Refusal('its target is too long');
-    if (target.includes(0)) throw new Refusal('its target holds a NUL');
-    if (target[0] === SLASH) throw new Refusal('it is a link to an absolute path');
-    let depth = components.length - 1;
-    for (const component of componentsOf(target)) {
-      depth += component === '..' ? -1 : 1;
-      if (depth < 0) throw new Refusal('it is a link that leads out');
-    }
-    if (isWinding(target)) this.#windingLinks.push({ name, components, node });
-  }
-
   /** `x/..` is the place it looks like only if `x` is no link: then plain names tell where the target is. */
   #refuseIfItWindsThroughLinks(components: readonly string[], node: SymlinkNode): void {
     const target = componentsOf(node.target);
@@ -264,48 +236,7 @@ export class EntryRules {
   }
 }
 
-const SLASH = 0x2f;
-
-/** Whether a link's target goes down and up again: `../a` does not, `a/../b` does. */
-export function isWinding(target: Buffer): boolean {
-  const components = componentsOf(target);
-  const firstDown = components.findIndex((component) => component !== '..');
-  return firstDown !== -1 && components.includes('..', firstDown);
-}
-
-/** The components of a name that stays inside, whatever the tree. */
-function safeComponents(name: Buffer, what: string): string[] {
-  if (name.length === 0) throw new Refusal(`${what} is empty`);
-  if (name.includes(0)) throw new Refusal(`${what} holds a NUL`);
-  if (name[0] === SLASH) throw new Refusal(`${what} is absolute`);
-  const components = componentsOf(name);
-  if (components.includes('..')) throw new Refusal(`${what} leads out`);
-  const length = components.reduce((sum, component) => sum + component.length + 1, -1);
-  if (length > PATH_MAX || components.some((component) => component.length > NAME_MAX)) {
-    throw new Refusal(`${what} is too long`);
-  }
-  return components;
-}
-
 function refuseSpecial(type: string): void {
   if (type === '3' || type === '4') throw new Refusal('it is a device');
   if (type === '6') throw new Refusal('it is a fifo');
-}
-
-function tooBig(reason: string): Refusal {
-  return new Refusal(
-    reason,
-    'too-big',
-    'raise TAZPOD_ENCLAVE_SIZE (tazpod vault: --max-size), or keep less in the vault',
-  );
-}
-
-function named<T>(name: Buffer, judge: () => T): T {
-  try {
-    return judge();
-  } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    const message = `cannot accept the entry "${escapeName(name)}": ${error.message}`;
-    throw new TazpodError(error.code, message, { hint: error.hint, cause: error });
-  }
 }

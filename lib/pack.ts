@@ -8,11 +8,13 @@ import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 
 import { digestTree } from './contents-digest.ts';
-import { EntryRules, isWinding, Refusal, type Placement } from './entry-rules.ts';
+import { EntryRules, type Placement } from './entry-rules.ts';
 import { errnoName, reasonOf, TazpodError } from './errors.ts';
 import { escapeName } from './escape.ts';
 import { lendIfOurs, type LentPermission } from './lent-permission.ts';
 import { streamBudget, type ArchiveLimits } from './limits.ts';
+import { Refusal } from './refusal.ts';
+import { isWinding } from './safe-name.ts';
 import { encodeHeader, END_BLOCKS, paddingOf } from './tar-block.ts';
 import type { TarEntry } from './tar-reader.ts';
 import { openFile, type OpenFile } from './whole-file.ts';

@@ -1,0 +1,39 @@
+// Why an entry of an archive, or of a tree that is packed, is refused; and the error that names the entry.
+
+import { TazpodError, type ErrorCode } from './errors.ts';
+import { escapeName } from './escape.ts';
+
+/** Why an entry is refused, in words that follow its name: the `cause` of the error that is thrown. */
+export class Refusal extends Error {
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+
+  constructor(reason: string, code: ErrorCode = 'refused-entry', hint?: string) {
+    super(reason);
+    this.code = code;
+    this.hint = hint;
+  }
+}
+
+/** The refusal of what would be more than the target holds. */
+export function tooBig(reason: string): Refusal {
+  return new Refusal(
+    reason,
+    'too-big',
+    'raise TAZPOD_ENCLAVE_SIZE (tazpod vault: --max-size), or keep less in the vault',
+  );
+}
+
+/**
+ * Judges an entry, and turns a refusal into the error for a person.
+ * @throws TazpodError with the refusal's code; its `cause` is the `Refusal`
+ */
+export function named<T>(name: Buffer, judge: () => T): T {
+  try {
+    return judge();
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    const message = `cannot accept the entry "${escapeName(name)}": ${error.message}`;
+    throw new TazpodError(error.code, message, { hint: error.hint, cause: error });
+  }
+}

@@ -1,0 +1,53 @@
+// Names and link targets out of an archive, read as plain bytes: which of them stay inside whatever the tree looks like.
+// `..` is refused in names altogether, and in targets where it leads above the top.
+
+import { Refusal } from './refusal.ts';
+import { componentsOf } from './tree.ts';
+
+/** Linux: longest name of a file, and longest path or link target less its NUL. */
+const NAME_MAX = 255;
+const PATH_MAX = 4095;
+
+const SLASH = 0x2f;
+
+/**
+ * The components of a name that stays inside; none for the top directory itself.
+ * @param what the subject of a refusal
+ * @throws Refusal
+ */
+export function safeComponents(name: Buffer, what: string): string[] {
+  if (name.length === 0) throw new Refusal(`${what} is empty`);
+  if (name.includes(0)) throw new Refusal(`${what} holds a NUL`);
+  if (name[0] === SLASH) throw new Refusal(`${what} is absolute`);
+  const components = componentsOf(name);
+  if (components.includes('..')) throw new Refusal(`${what} leads out`);
+  const length = components.reduce((sum, component) => sum + component.length + 1, -1);
+  if (length > PATH_MAX || components.some((component) => component.length > NAME_MAX)) {
+    throw new Refusal(`${what} is too long`);
+  }
+  return components;
+}
+
+/**
+ * Refuses the target of a symbolic link that leaves the tree when its components are taken for directories.
+ * @param depth of the directory that the link is in: 0 for the top
+ * @throws Refusal
+ */
+export function checkTarget(target: Buffer, depth: number): void {
+  if (target.length === 0) throw new Refusal('it is a link to nothing');
+  if (target.length > PATH_MAX) throw new Refusal('its target is too long');
+  if (target.includes(0)) throw new Refusal('its target holds a NUL');
+  if (target[0] === SLASH) throw new Refusal('it is a link to an absolute path');
+  let level = depth;
+  for (const component of componentsOf(target)) {
+    level += component === '..' ? -1 : 1;
+    if (level < 0) throw new Refusal('it is a link that leads out');
+  }
+}
+
+/** Whether a link's target goes down and up again: `../a` does not, `a/../b` does. */
+export function isWinding(target: Buffer): boolean {
+  const components = componentsOf(target);
+  const firstDown = components.findIndex((component) => component !== '..');
+  return firstDown !== -1 && components.includes('..', firstDown);
+}
