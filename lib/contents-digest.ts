@@ -1,10 +1,12 @@
 // The digest of a tree's contents, by which a save knows without writing whether anything changed. It covers every name,
 // type, permission bits, contents and link target; not times (a `touch` needs no save), owners, or which names are hard
 // links of one file. Extraction, checking and packing of the same tree give the same digest.
+// An empty .aws counts for nothing: every unlock makes one for the bridge, and that alone needs no save either.
 // It is keyed: without the passphrase it tells nothing about the contents, however well they can be guessed.
 
 import { createHmac, type Hmac } from 'node:crypto';
 
+import { AWS_NAME } from './paths.ts';
 import type { DirectoryNode, Node } from './tree.ts';
 
 const ENTER = { directory: 'd', file: 'f', symlink: 'l' } as const;
@@ -16,14 +18,22 @@ const LEAVE = 'e';
  */
 export function digestTree(root: DirectoryNode, key: Buffer): string {
   const hmac = createHmac('sha256', key);
-  addChildren(hmac, root);
+  addChildren(hmac, root, isUntouchedBridgeSource);
   return hmac.digest('hex');
 }
 
-function addChildren(hmac: Hmac, directory: DirectoryNode): void {
+function isUntouchedBridgeSource(name: string, node: Node): boolean {
+  return name === AWS_NAME && node.kind === 'directory' && node.children.size === 0;
+}
+
+function addChildren(
+  hmac: Hmac,
+  directory: DirectoryNode,
+  isLeftOut: (name: string, node: Node) => boolean = () => false,
+): void {
   for (const name of [...directory.children.keys()].sort()) {
     const node = directory.children.get(name);
-    if (node) addNode(hmac, name, node);
+    if (node && !isLeftOut(name, node)) addNode(hmac, name, node);
   }
   hmac.update(LEAVE);
 }

@@ -93,6 +93,16 @@ describe('a directory that is packed and extracted', () => {
     expect(one.archive.equals(other.archive)).toBe(true);
   });
 
+  test('has the same digest with the empty .aws that every unlock makes, another with anything in it', async () => {
+    using directory = temporaryDirectory();
+    writeFileSync(join(directory.path, 'note'), 'note');
+    const { contents } = await pack(directory.path);
+    mkdirSync(join(directory.path, '.aws'), { mode: 0o700 });
+    expect((await pack(directory.path)).contents).toBe(contents);
+    writeFileSync(join(directory.path, '.aws/config'), '');
+    expect((await pack(directory.path)).contents).not.toBe(contents);
+  });
+
   test('of which a file was only touched has the same digest', async () => {
     using directory = sample();
     const { contents } = await pack(directory.path);
