@@ -13,6 +13,7 @@ import { openPassphraseFile } from './passphrase-file.ts';
 import { exitStatusOf } from './reaper.ts';
 import { endWorker, type Workers } from './worker.ts';
 
+const PROMPT_PATIENCE = 1000; // ms
 const TERMINAL_HINT = 'start with a terminal (docker run -it), or set TAZPOD_PASSPHRASE_FILE';
 
 /** Thrown through the boot when a signal aborts it. */
@@ -79,7 +80,8 @@ async function runWorker(boot: BootUnlock, passphrase: number | undefined, promp
   const abort = aborted.then((signal) => new BootAborted(signal));
   const end = await Promise.race([worker.ended, abort]);
   if (end instanceof BootAborted) {
-    await endWorker(worker);
+    // A prompt has changed the terminal's modes, and puts them back.
+    await endWorker(worker, prompts ? PROMPT_PATIENCE : 0);
     throw end;
   }
   if (keeper.state === 'unlocked') return;

@@ -6,7 +6,6 @@ import { closeSync, openSync } from 'node:fs';
 import { constants } from 'node:os';
 
 import { errnoName } from '../lib/errors.ts';
-
 import type { ControlServer } from './control-server.ts';
 import type { Operator } from './operator.ts';
 import type { Exit, Reaper } from './reaper.ts';
@@ -71,16 +70,36 @@ export class Workers {
   }
 }
 
-/** Ends a worker, unless it has ended, and waits until what it left half-done is undone. */
-export async function endWorker({ pid, ended }: Worker): Promise<void> {
-  const hasEnded = ended.then(() => true);
-  if (await Promise.race([hasEnded, new Promise<false>((resolve) => setImmediate(resolve, false))])) return;
+/**
+ * Ends a worker, unless it has ended, and waits until what it left half-done is undone.
+ * @param patience milliseconds between TERM and KILL, for one that has something of its own to undo; 0: KILL at once
+ */
+export async function endWorker({ pid, ended }: Worker, patience = 0): Promise<void> {
+  if (await endsWithin(ended, 0)) return;
+  if (patience > 0) {
+    send(pid, constants.signals.SIGTERM);
+    if (await endsWithin(ended, patience)) return;
+  }
+  send(pid, constants.signals.SIGKILL);
+  await ended;
+}
+
+async function endsWithin(ended: Promise<Exit>, milliseconds: number): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<false>();
+  const timer = setTimeout(resolve, milliseconds, false);
   try {
-    process.kill(pid, constants.signals.SIGKILL);
+    return await Promise.race([ended.then(() => true), promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function send(pid: number, signal: number): void {
+  try {
+    process.kill(pid, signal);
   } catch (error) {
     if (errnoName(error) !== 'ESRCH') throw error;
   }
-  await ended;
 }
 
 /**
