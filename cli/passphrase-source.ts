@@ -36,7 +36,10 @@ export class Passphrase implements Disposable {
  * @throws TazpodError `usage` or `configuration` when two were given, `no-passphrase` when it cannot be read or is empty
  */
 export async function givenPassphrase({ given, passphraseVariable }: Call): Promise<Passphrase | undefined> {
-  return (await fromOptions(given)) ?? (await fromEnvironment(passphraseVariable));
+  const optional = await fromOptions(given);
+  // A worker of PID 1 has its options' passphrase or is to ask: which of the two, PID 1 has decided.
+  if (optional || given.value('control-fd') !== undefined) return optional;
+  return await fromEnvironment(passphraseVariable);
 }
 
 async function fromOptions(given: Arguments): Promise<Passphrase | undefined> {

@@ -42,10 +42,16 @@ test('called by another user than the operator: 17', async () => {
 
 describe('over an inherited connection, as a worker of PID 1', () => {
   /** Runs `tazpod` with a connection at descriptor 3, on which `replies` are what PID 1 says. */
-  async function worker(words: readonly string[], replies: Partial<Record<Op, Reply | string>>) {
+  async function worker(
+    words: readonly string[],
+    replies: Partial<Record<Op, Reply | string>>,
+    environment: Readonly<Record<string, string>> = {},
+  ) {
     const child = spawn(process.execPath, [MAIN, ...words, '--control-fd', '3'], {
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
-      env: { PATH: process.env['PATH'], TAZPOD_USER: 'nobody' },
+      // Without a controlling terminal, whatever the tests have.
+      detached: true,
+      env: { PATH: process.env['PATH'], TAZPOD_USER: 'nobody', ...environment },
     });
     const connection = child.stdio[3] as Duplex;
     connection.on('data', (chunk: Buffer) => {
@@ -88,6 +94,13 @@ describe('over an inherited connection, as a worker of PID 1', () => {
       save: { ok: false, code: 'cannot-mount', message: 'cannot do it', hint: 'add the capability' },
     });
     expect({ status, stderr }).toEqual({ status: 16, stderr: 'tazpod: cannot do it\n  hint: add the capability\n' });
+  });
+
+  test('a passphrase in the environment is not for it: it was told to ask', async () => {
+    const open: Reply<'open'> = { ok: true, device: 0, size: 0, cached: false };
+    const { status, stderr } = await worker(['unlock'], { open }, { TAZPOD_PASSPHRASE: 'x' });
+    expect(status).toBe(11);
+    expect(stderr).toContain('there is no terminal');
   });
 
   test('who holds the enclave after a lock is named, with nothing that a terminal would obey', async () => {
