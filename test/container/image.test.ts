@@ -5,7 +5,7 @@ import { GenericContainer, Wait } from 'testcontainers';
 import { expect, inject, test } from 'vitest';
 import { findBuildClient } from '../../build/docker-client.ts';
 import { Container, describeContainers, docker, newName, runToEnd } from '../support/container.ts';
-import { IMAGE } from '../support/image.ts';
+import { IMAGE, MAY_MOUNT } from '../support/image.ts';
 
 describeContainers('the image', () => {
   test('starts PID 1 as root with a login shell, and is stopped by SIGTERM', async () => {
@@ -50,6 +50,15 @@ describeContainers('the image', () => {
     } finally {
       await docker(['volume', 'rm', volume]);
     }
+  });
+
+  test('mounts the enclave in RAM with the capability and the AppArmor option that it asks for', async () => {
+    const run = await runToEnd({
+      flags: MAY_MOUNT,
+      environment: { TAZPOD_PASSPHRASE: 'open sesame', TAZPOD_UNLOCK: 'required' },
+      command: ['stat', '--file-system', '--format', '%T', '/home/tazpod/secrets'],
+    });
+    expect(run).toMatchObject({ status: 0, stdout: 'tmpfs' });
   });
 
   test('is healthy while it runs, locked or not', async () => {
