@@ -24,7 +24,7 @@ export async function runAttached(bundle: Bundle, launch: Launch): Promise<numbe
 
 async function onTerminal(bundle: Bundle, launch: Launch): Promise<Exit> {
   const size = () => ({ columns: process.stdout.columns, rows: process.stdout.rows });
-  using terminal = await PseudoTerminal.open(size());
+  using terminal = new PseudoTerminal(size());
   const { slave, screen } = terminal;
   const container = await startContainer(bundle, {
     ...launch,
@@ -35,7 +35,7 @@ async function onTerminal(bundle: Bundle, launch: Launch): Promise<Exit> {
   });
   terminal.releaseSlave();
 
-  const resize = () => void terminal.resize(size());
+  const resize = () => terminal.resize(size());
   process.stdout.on('resize', resize);
   await using _raw = await rawTerminal();
   const type = (keys: Buffer) => screen.write(keys);

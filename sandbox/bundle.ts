@@ -6,13 +6,13 @@
 // The machine's files are mounted over empty directories of the layer, in the container's own mount namespace only.
 
 import { chmod, chown, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { execa, execaSync } from 'execa';
+import { execa } from 'execa';
 
 import { HOME } from '../lib/paths.ts';
-import { OPERATOR_ID, unshareCommand, type Namespaces } from './namespaces.ts';
+import { guard, release } from './guard.ts';
+import { OPERATOR_ID, userCommand, type Namespaces } from './namespaces.ts';
 
 export const OPERATOR_NAME = 'tazpod';
 
@@ -33,7 +33,7 @@ export class Bundle implements AsyncDisposable {
   static async create(namespaces: Namespaces, workspace?: string): Promise<Bundle> {
     const directory = await mkdtemp(join(tmpdir(), 'tazpod-sandbox-'));
     const bundle = new Bundle(directory, namespaces);
-    present.add(bundle);
+    guard(`directory ${directory}`, namespaces);
     await mkdir(bundle.layer, { mode: 0o755 });
     await mkdir(workspace ?? bundle.workspace, { recursive: true, mode: 0o755 });
     if (workspace !== undefined) await symlink(workspace, bundle.workspace);
@@ -70,40 +70,18 @@ export class Bundle implements AsyncDisposable {
 
   /** Runs a command on this machine with the rights of the container's root over what the container wrote. */
   async inspect(command: readonly string[]): Promise<{ readonly code: number | undefined; readonly stdout: string }> {
-    const { exitCode, stdout } = await execa(...this.#asItsRoot(command), { reject: false });
+    const [file = '', ...args] = [...userCommand(this.#namespaces), ...command];
+    const { exitCode, stdout } = await execa(file, args, { reject: false });
     return { code: exitCode, stdout };
   }
 
-  /** Removes the directory and everything in it. */
+  /** Removes the directory and everything in it; of a workspace from elsewhere only the link to it. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await execa(...this.#asItsRoot(this.#removal));
+    // In a user namespace, its root leaves files behind that only it can remove.
+    await this.inspect(['rm', '-rf', '--', this.layer, this.workspace]);
     await rm(this.directory, { recursive: true, force: true });
-    present.delete(this);
+    release(`directory ${this.directory}`);
   }
-
-  /** The same at once, where there is no time left to wait. */
-  removeNow(): void {
-    execaSync(...this.#asItsRoot(this.#removal), { reject: false });
-    rmSync(this.directory, { recursive: true, force: true });
-  }
-
-  /** In a user namespace, its root leaves files behind that only it can remove. A workspace from elsewhere is a link here. */
-  get #removal(): readonly string[] {
-    return ['rm', '-rf', '--', this.layer, this.workspace];
-  }
-
-  #asItsRoot(command: readonly string[]): [string, string[]] {
-    const native = this.#namespaces.kind === 'native';
-    const [file = '', ...args] = native ? command : [...unshareCommand(this.#namespaces), ...command];
-    return [file, args];
-  }
-}
-
-const present = new Set<Bundle>();
-
-/** For the end of this process: removes the bundles that nobody has disposed of. */
-export function removeLeftBundles(): void {
-  for (const bundle of present) bundle.removeNow();
 }
 
 const PASSWD_ENTRY = `${OPERATOR_NAME}:x:${OPERATOR_ID}:${OPERATOR_ID}:TazPod operator:${HOME}:/bin/bash`;

@@ -1,7 +1,7 @@
 // Runs a program as PID 1 of a container made by `enter`: fresh namespaces, the bundle's files, no engine.
-// Nothing of it outlives PID 1, and PID 1 does not outlive this process.
+// Nothing of it outlives PID 1, and PID 1 does not outlive this process, however that ends.
 
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
@@ -9,7 +9,8 @@ import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 
 import { errnoName, TazpodError } from '../lib/errors.ts';
-import { removeLeftBundles, type Bundle } from './bundle.ts';
+import type { Bundle } from './bundle.ts';
+import { guard, release } from './guard.ts';
 import { launchScript, type Launch } from './launch.ts';
 import { unshareCommand } from './namespaces.ts';
 import { keepDescriptors, openPipe } from './native.ts';
@@ -53,14 +54,7 @@ export interface Container {
 /** Where PID 1's standard error waits during the set-up, whose own complaints come to us on descriptor 2. */
 const STANDARD_ERROR = 9;
 
-const starting = new Set<ChildProcess>();
 const living = new Set<Container>();
-
-process.on('exit', () => {
-  for (const unshare of starting) unshare.kill('SIGKILL');
-  passOn('SIGKILL');
-  removeLeftBundles();
-});
 
 /** Sends a signal to every container that runs, and tells whether there is one. */
 export function passOn(signal: NodeJS.Signals): boolean {
@@ -99,7 +93,8 @@ export async function startContainer(bundle: Bundle, options: ContainerOptions):
     if (ours !== undefined && typeof descriptor === 'number') closeSync(descriptor);
   }
 
-  starting.add(unshare);
+  // Until PID 1 is on its own, it dies with unshare(1).
+  if (unshare.pid !== undefined) guard(`pid ${unshare.pid}`, bundle.namespaces);
   let running = true;
   let report = '';
   const { promise: ready, resolve: isReady, reject: isNotReady } = Promise.withResolvers<number>();
@@ -112,7 +107,7 @@ export async function startContainer(bundle: Bundle, options: ContainerOptions):
   const exited = new Promise<Exit>((resolve) => {
     unshare.once('close', (code, signal) => {
       running = false;
-      starting.delete(unshare);
+      if (unshare.pid !== undefined) release(`pid ${unshare.pid}`);
       isNotReady(cannotMake(bundle, report));
       resolve(passedOn({ code, signal }, report));
     });
@@ -137,9 +132,12 @@ export async function startContainer(bundle: Bundle, options: ContainerOptions):
       }
     },
   };
-  starting.delete(unshare);
   living.add(container);
-  void exited.then(() => living.delete(container));
+  guard(`pid ${pid}`, bundle.namespaces);
+  void exited.then(() => {
+    living.delete(container);
+    release(`pid ${pid}`);
+  });
   return container;
 }
 

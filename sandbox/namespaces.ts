@@ -18,14 +18,18 @@ export interface Namespaces {
 
 const WHO = [`--map-user=${OPERATOR_ID}`, `--map-group=${OPERATOR_ID}`] as const;
 
-const CANDIDATES: readonly Namespaces[] = [
-  { kind: 'mapped', userFlags: ['--user', ...WHO, '--map-auto', '--setuid=0', '--setgid=0'] },
-  { kind: 'single', userFlags: ['--user', ...WHO, '--keep-caps'] },
-];
+const NATIVE: Namespaces = { kind: 'native', userFlags: [] };
+const MAPPED: Namespaces = { kind: 'mapped', userFlags: ['--user', ...WHO, '--map-auto', '--setuid=0', '--setgid=0'] };
+const SINGLE: Namespaces = { kind: 'single', userFlags: ['--user', ...WHO, '--keep-caps'] };
 
 /** What stands before a program to run it as the first process of fresh namespaces; it dies with its parent. */
 export function unshareCommand({ userFlags }: Namespaces): [string, ...string[]] {
   return ['unshare', ...userFlags, '--mount', '--pid', '--ipc', '--uts', '--fork', '--kill-child'];
+}
+
+/** What stands before a program to run it on this machine with the rights of the containers' root; nothing for our own. */
+export function userCommand({ kind, userFlags }: Namespaces): string[] {
+  return kind === 'native' ? [] : ['unshare', ...userFlags];
 }
 
 /**
@@ -33,21 +37,24 @@ export function unshareCommand({ userFlags }: Namespaces): [string, ...string[]]
  * @throws TazpodError `cannot-mount` where namespaces are refused; the hint says how to go on
  */
 export async function findNamespaces(): Promise<Namespaces> {
-  const native: Namespaces = { kind: 'native', userFlags: [] };
-  const candidates = process.getuid?.() === 0 ? [native] : CANDIDATES;
-  let refusal = '';
-  for (const candidate of candidates) {
-    const [file, ...flags] = unshareCommand(candidate);
-    // A fresh /proc is what is refused last: inside of containers, whose own is covered in parts.
-    const trial = await execa(file, [...flags, 'mount', '-t', 'proc', 'proc', '/proc'], { reject: false });
-    if (!trial.failed) return candidate;
-    refusal = trial.stderr.trim() || trial.originalMessage || refusal;
+  const root = process.getuid?.() === 0;
+  const least = root ? NATIVE : SINGLE;
+  const refusal = await refusalOf(least);
+  if (refusal === undefined) {
+    // Tried only where user namespaces are allowed: unshare(1) hangs in the attempt to map ids of one that is refused.
+    return root || (await refusalOf(MAPPED)) !== undefined ? least : MAPPED;
   }
   throw new TazpodError('cannot-mount', `cannot make namespaces on this machine: ${refusal}`, {
-    hint:
-      process.getuid?.() === 0
-        ? 'run it on the machine itself, or in a container with --privileged'
-        : 'run it as root (sudo npm start), allow user namespaces (sysctl kernel.unprivileged_userns_clone=1 ' +
-          'kernel.apparmor_restrict_unprivileged_userns=0), or use an engine (npm run image)',
+    hint: root
+      ? 'run it on the machine itself, or in a container with --privileged'
+      : 'run it as root (sudo npm start), allow user namespaces (sysctl kernel.unprivileged_userns_clone=1 ' +
+        'kernel.apparmor_restrict_unprivileged_userns=0), or use an engine (npm run image)',
   });
+}
+
+async function refusalOf(namespaces: Namespaces): Promise<string | undefined> {
+  const [file, ...flags] = unshareCommand(namespaces);
+  // A fresh /proc is what is refused last: inside of containers, whose own is covered in parts.
+  const trial = await execa(file, [...flags, 'mount', '-t', 'proc', 'proc', '/proc'], { reject: false });
+  return trial.failed ? trial.stderr.trim() || trial.shortMessage : undefined;
 }

@@ -11,12 +11,14 @@ const { functions: c } = dlopen(null, {
   posix_openpt: { arguments: ['int32'], return: 'int32' },
   unlockpt: { arguments: ['int32'], return: 'int32' },
   ptsname_r: { arguments: ['int32', 'pointer', 'uint64'], return: 'int32' },
+  ioctl: { arguments: ['int32', 'uint64', 'pointer'], return: 'int32' },
   pipe2: { arguments: ['pointer', 'int32'], return: 'int32' },
   close_range: { arguments: ['uint32', 'uint32', 'int32'], return: 'int32' },
 });
 
-/** Values of Linux on every architecture that Node runs on (`fcntl.h`, `linux/close_range.h`). */
+/** Values of Linux on every architecture that Node runs on (`fcntl.h`, `asm-generic/ioctls.h`, `linux/close_range.h`). */
 const O_CLOEXEC = 0o2000000;
+const TIOCSWINSZ = 0x5414n;
 const CLOSE_RANGE_CLOEXEC = 4;
 
 /**
@@ -31,6 +33,13 @@ export function openMaster(): { readonly master: number; readonly path: string }
     throw new TazpodError('unexpected', 'cannot open a terminal: /dev/ptmx gives none');
   }
   return { master, path: name.toString('latin1', 0, name.indexOf(0)) };
+}
+
+/** Sets a terminal's window size, at once: with stty(1) there would be two changes, and two signals. */
+export function setWindowSize(terminal: number, columns: number, rows: number): void {
+  if (c.ioctl(terminal, TIOCSWINSZ, new Uint16Array([rows, columns, 0, 0])) !== 0) {
+    throw new TazpodError('unexpected', 'cannot set the size of a terminal: it is closed');
+  }
 }
 
 /**

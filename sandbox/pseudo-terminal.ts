@@ -2,10 +2,9 @@
 
 import { constants, closeSync, openSync } from 'node:fs';
 import { ReadStream } from 'node:tty';
-import { execa } from 'execa';
 
 import { TazpodError } from '../lib/errors.ts';
-import { openMaster } from './native.ts';
+import { openMaster, setWindowSize } from './native.ts';
 
 export interface Size {
   readonly columns: number;
@@ -17,20 +16,17 @@ export class PseudoTerminal implements Disposable {
   readonly screen: ReadStream;
   /** The slave's path, `/dev/pts/N`. */
   readonly path: string;
+  readonly #master: number;
   #slave: number | undefined;
 
-  private constructor() {
+  /** @throws TazpodError `unexpected` where the machine has no terminals left */
+  constructor(size: Size = { columns: 80, rows: 24 }) {
     const { master, path } = openMaster();
+    setWindowSize(master, size.columns, size.rows);
+    this.#master = master;
     this.screen = new ReadStream(master);
     this.path = path;
     this.#slave = openSync(path, constants.O_RDWR | constants.O_NOCTTY);
-  }
-
-  /** @throws TazpodError `unexpected` where the machine has no terminals left */
-  static async open(size: Size = { columns: 80, rows: 24 }): Promise<PseudoTerminal> {
-    const terminal = new PseudoTerminal();
-    await terminal.resize(size);
-    return terminal;
   }
 
   /** The slave, to be given to the program as its descriptors 0, 1 and 2. */
@@ -40,8 +36,9 @@ export class PseudoTerminal implements Disposable {
   }
 
   /** Sets the window's size; the foreground process group gets SIGWINCH if it is a new one. */
-  async resize({ columns, rows }: Size): Promise<void> {
-    await execa('stty', ['-F', this.path, 'columns', String(columns), 'rows', String(rows)]);
+  resize({ columns, rows }: Size): void {
+    // Closed by a hang-up, its number may be another file's by now.
+    if (!this.screen.destroyed) setWindowSize(this.#master, columns, rows);
   }
 
   /** Lets go of the slave: from then on the screen ends when the program's last holder is gone. */

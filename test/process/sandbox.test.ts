@@ -1,12 +1,15 @@
 // The harness itself, against an init that is known: what it reports must be what happened.
 // The same rows run on our own init, once it is built.
 
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, existsSync, openSync, watch } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 import { PROJECT } from '../../sandbox/container.ts';
+import { Output } from '../support/output.ts';
 import { fixture, INITS, Sandbox } from '../support/sandbox.ts';
 import { KEYS, Terminal } from '../support/terminal.ts';
 
@@ -50,7 +53,7 @@ describe.each(inits)('$name as PID 1 of a sandbox', ({ init }) => {
     using terminal = await Terminal.open({ columns: 100, rows: 30 });
     const before = await terminal.modes();
     const running = await sandbox.start(
-      [...init, 'sh', '-c', 'tty; stty size; trap "echo interrupted; exit 3" INT; sleep infinity'],
+      [...init, 'sh', '-c', 'trap "echo interrupted; exit 3" INT; tty; stty size; sleep infinity & wait'],
       {
         environment,
         terminal,
@@ -153,6 +156,18 @@ describe('a sandbox', () => {
     await expect(sandbox.start(['/bin/true'], { prepare: 'cd /nowhere' })).rejects.toThrow(
       /cannot make the container's root in .*can't cd to \/nowhere/s,
     );
+  });
+
+  test('ends, and is removed, when the process that started it is killed', async () => {
+    const start = spawn(process.execPath, [fixture('sandbox-left-behind.ts')], { stdio: ['ignore', 'pipe', 'ignore'] });
+    const output = new Output(start.stdout);
+    const [, directory = ''] = await output.waitFor(/^(.+)\nready\n/);
+    const removal = watch(directory);
+    start.kill('SIGKILL');
+    // PID 1 held the pipe, too.
+    await output.whole();
+    while (existsSync(directory)) await once(removal, 'change');
+    removal.close();
   });
 
   test('lets an orphan storm be reaped', async () => {

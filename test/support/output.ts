@@ -4,7 +4,7 @@
 import type { Readable } from 'node:stream';
 
 /** How long a wait may take before it is given up, in milliseconds: far beyond what anything here needs. */
-const PATIENCE = 15_000;
+const PATIENCE = 25_000;
 
 export class Output {
   readonly #chunks: Buffer[] = [];

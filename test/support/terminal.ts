@@ -19,7 +19,7 @@ export class Terminal implements Disposable {
   }
 
   static async open(size?: Size): Promise<Terminal> {
-    return new Terminal(await PseudoTerminal.open(size));
+    return new Terminal(new PseudoTerminal(size));
   }
 
   /** To be given to the program as its descriptors 0, 1 and 2. */
@@ -36,8 +36,9 @@ export class Terminal implements Disposable {
     this.#pty.screen.write(keys);
   }
 
-  async resize(size: Size): Promise<void> {
-    await this.#pty.resize(size);
+  /** Sets the window's size: one SIGWINCH for the foreground process group, if it is a new one. */
+  resize(size: Size): void {
+    this.#pty.resize(size);
   }
 
   /** All its modes and special characters, in the notation of `stty -g`: equal strings, equal modes. */
