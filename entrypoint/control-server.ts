@@ -78,11 +78,13 @@ export class ControlServer {
     const client = {};
     const reader = new LineReader();
     try {
-      for await (const chunk of socket as AsyncIterable<Buffer>) {
+      // Leaving the loop by an error must not destroy the socket: the client is to be told.
+      const chunks: AsyncIterable<Buffer> = socket.iterator({ destroyOnReturn: false });
+      for await (const chunk of chunks) {
         for (const line of reader.push(chunk)) socket.write(encodeReply(await this.#reply(client, line)));
       }
     } catch (error) {
-      if (error instanceof TazpodError) socket.end(encodeReply(refuse(error)));
+      if (error instanceof TazpodError) socket.end(encodeReply(refuse(error)), () => socket.destroy());
       // A client that dies mid-sentence is no news: what it held is undone.
       else this.#log.debug(`control connection: ${reasonOf(error)}`);
     } finally {
