@@ -142,15 +142,24 @@ export function refuse(error: unknown): RefusedReply {
  * @throws TazpodError the error that PID 1 answered, or `unreachable` for a line that is no reply
  */
 export function decodeReply<O extends Op>(_op: O, line: string): Replies[O] {
-  const value = parseObject(line);
+  const value = replyObject(line);
   if (value['ok'] === true) return value as unknown as Replies[O];
   const { code, message, hint } = value;
-  if (value['ok'] !== false || !isErrorCode(code) || typeof message !== 'string') {
-    throw new TazpodError('unreachable', 'cannot understand what PID 1 answered', {
-      hint: 'use the tazpod of the same image as its PID 1',
-    });
-  }
+  if (value['ok'] !== false || !isErrorCode(code) || typeof message !== 'string') throw unintelligible();
   throw new TazpodError(code, message, { hint: typeof hint === 'string' ? hint : undefined });
+}
+
+function replyObject(line: string): Record<string, unknown> {
+  try {
+    return parseObject(line);
+  } catch (error) {
+    throw unintelligible(error);
+  }
+}
+
+function unintelligible(cause?: unknown): TazpodError {
+  const hint = 'use the tazpod of the same image as its PID 1';
+  return new TazpodError('unreachable', 'cannot understand what PID 1 answered', { hint, cause });
 }
 
 function parseObject(line: string): Record<string, unknown> {
