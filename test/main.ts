@@ -15,6 +15,7 @@ const PROGRAMS = {
   setpriv: 'util-linux',
   script: 'bsdutils',
   zsh: 'zsh',
+  python3: 'python3',
   tini: 'tini',
   'dumb-init': 'dumb-init',
   catatonit: 'catatonit',
