@@ -168,6 +168,9 @@ describe('a sandbox', () => {
     await output.whole();
     while (existsSync(directory)) await once(removal, 'change');
     removal.close();
+    expect(output.text).toBe(`${directory}
+ready
+`);
   });
 
   test('lets an orphan storm be reaped', async () => {
