@@ -40,7 +40,10 @@ RUN if account=$(id -un 1000 2>/dev/null); then userdel --remove "$account" 2>/d
     && groupadd --gid 1000 tazpod \
     && useradd --uid 1000 --gid tazpod --create-home --shell /bin/bash tazpod \
     # The operator's, so that a named volume that is mounted there is the operator's from the start.
-    && install -d -o tazpod -g tazpod /workspace /workspace/.tazpod
+    && install -d -o tazpod -g tazpod /workspace /workspace/.tazpod \
+    # What is mounted on, for where the root file system is read-only. Nothing is written to the enclave's while it is locked.
+    && install -d -m 0555 /home/tazpod/secrets \
+    && install -d -o tazpod -g tazpod -m 0700 /home/tazpod/.aws
 COPY --from=build /out/ /
 
 LABEL org.opencontainers.image.title="tazpod" \

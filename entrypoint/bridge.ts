@@ -133,6 +133,8 @@ function linkBridge(home: Directory, operator: Operator, log: Log): Bridge {
   asOperator(operator, () => {
     const path = home.path(AWS_NAME);
     if (readLink(path) === LINK_TARGET) return;
+    // An empty directory, such as our image has for the mount, need not be kept.
+    removeIfEmpty(path);
     if (exists(path)) putAside(home, log);
     symlinkSync(LINK_TARGET, path);
   });
@@ -145,8 +147,26 @@ function putAside(home: Directory, log: Log): void {
       hint: 'one of the two is yours to remove',
     });
   }
-  renameSync(home.path(AWS_NAME), home.path(ASIDE_NAME));
+  try {
+    renameSync(home.path(AWS_NAME), home.path(ASIDE_NAME));
+  } catch (error) {
+    // overlayfs does not rename directories of the image's layers (redirect_dir in the kernel's overlayfs.rst).
+    if (errnoName(error) !== 'EXDEV') throw error;
+    throw new TazpodError('cannot-mount', `cannot put ${BRIDGE_TARGET} aside: it is a directory of the image`, {
+      hint: 'remove it in the image, or start the container with --cap-add SYS_ADMIN: then it is mounted over',
+      cause: error,
+    });
+  }
   log.info(`${BRIDGE_TARGET} is put aside as ${ASIDE_NAME} until the lock`);
+}
+
+/** Removes an empty directory; anything else stays. */
+function removeIfEmpty(path: string): void {
+  try {
+    rmdirSync(path);
+  } catch (error) {
+    if (errnoName(error) === undefined) throw error;
+  }
 }
 
 function readLink(path: string): string | undefined {

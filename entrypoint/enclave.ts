@@ -130,12 +130,15 @@ function openMountPoint(home: Directory, operator: Operator, log: Log): Director
 }
 
 function refused(cause: unknown): TazpodError {
-  const isLink = errnoName(cause) === 'ELOOP';
+  const name = errnoName(cause);
   return new TazpodError(
     'cannot-mount',
-    `cannot use ${ENCLAVE}: ${isLink ? 'it is a symbolic link' : reasonOf(cause)}`,
+    `cannot use ${ENCLAVE}: ${name === 'ELOOP' ? 'it is a symbolic link' : reasonOf(cause)}`,
     {
-      hint: 'remove it: the enclave is mounted on a directory of that name',
+      hint:
+        name === 'EROFS'
+          ? 'make that directory in the image, root’s and mode 0555, or start without --read-only'
+          : 'remove it: the enclave is mounted on a directory of that name',
       cause,
     },
   );
@@ -195,22 +198,19 @@ function adoptEnclave(home: Directory, operator: Operator, log: Log): Enclave {
   const root = home.openMounted(ENCLAVE_NAME);
   try {
     const { type, blocks, bsize } = statfsSync(root.path());
-    const { dev: device, uid, gid, mode } = root.stat();
+    const { dev: device, uid } = root.stat();
     if (type !== TMPFS_MAGIC || device === home.stat().dev) {
       throw new TazpodError('cannot-mount', `cannot use ${ENCLAVE}: it is not in RAM`);
     }
     if (process.getuid?.() === 0) {
       chownSync(root.path(), operator.uid, operator.gid);
-      chmodSync(root.path(), 0o700);
-    } else if (uid !== operator.uid || (mode & 0o077) !== 0) {
-      throw new TazpodError(
-        'cannot-mount',
-        `cannot use ${ENCLAVE}: it is not the operator’s alone (uid ${uid}, gid ${gid})`,
-        {
-          hint: `mount it with --tmpfs ${ENCLAVE}:size=64m,mode=0700,uid=${operator.uid},gid=${operator.gid}`,
-        },
-      );
+    } else if (uid !== operator.uid) {
+      throw new TazpodError('cannot-mount', `cannot use ${ENCLAVE}: it belongs to uid ${uid}, not to the operator`, {
+        hint: `mount it with --tmpfs ${ENCLAVE}:size=64m,mode=0700,uid=${operator.uid},gid=${operator.gid}`,
+      });
     }
+    // Whatever mode was asked for: where the image has the directory, runc gives the mount the directory's mode.
+    chmodSync(root.path(), 0o700);
     const cached = hasCache(root, operator);
     if (!cached && readdirSync(root.path()).length > 0) {
       log.warn(`${ENCLAVE} held what a torn unlock left: wiped`);

@@ -1,0 +1,55 @@
+// Looks for words that must be nowhere once a container has ended: in its file system, names included, in the workspace, in
+// what it wrote, and in what the engine tells about it.
+
+import { execa } from 'execa';
+
+import type { Container } from './container.ts';
+import type { Volumes } from './volumes.ts';
+
+/** Where a word was found. */
+export type Place = 'file system' | 'workspace' | 'log' | 'arguments' | 'environment';
+
+/** The words that were found, by place; places without any are left out. */
+export async function leaks(
+  container: Container,
+  volumes: Volumes,
+  words: readonly string[],
+): Promise<Partial<Record<Place, string[]>>> {
+  const { Args, Path, Env } = await configurationOf(container);
+  const found: Record<Place, string[]> = {
+    'file system': await wordsInExport(container, words),
+    workspace: wordsIn(await volumes.workspace(), words),
+    log: wordsIn(Buffer.from(await container.logs()), words),
+    arguments: wordsIn(Buffer.from(JSON.stringify([Path, Args])), words),
+    environment: wordsIn(Buffer.from(JSON.stringify(Env)), words),
+  };
+  return Object.fromEntries(Object.entries(found).filter(([, list]) => list.length > 0));
+}
+
+/** What was made, changed or removed below the enclave or its bridge in the container's writable layer. */
+export async function secretsOnDisk(container: Container): Promise<string[]> {
+  return (await container.changes()).filter((change) => /\/home\/tazpod\/(secrets|\.aws)\//.test(change));
+}
+
+async function configurationOf(container: Container) {
+  const [Path, Args, Env] = await Promise.all(['.Path', '.Args', '.Config.Env'].map((path) => container.inspect(path)));
+  return { Path, Args, Env };
+}
+
+function wordsIn(bytes: Buffer, words: readonly string[]): string[] {
+  return words.filter((word) => bytes.includes(word));
+}
+
+/** `docker export` in one pass: an image of some hundred megabytes is never in memory as a whole. */
+async function wordsInExport(container: Container, words: readonly string[]): Promise<string[]> {
+  const found = new Set<string>();
+  const overlap = Math.max(...words.map((word) => Buffer.byteLength(word))) - 1;
+  const exporting = execa('docker', ['export', container.name], { buffer: false, encoding: 'buffer' });
+  let rest = Buffer.alloc(0);
+  for await (const chunk of exporting.iterable()) {
+    const window = Buffer.concat([rest, chunk]);
+    for (const word of wordsIn(window, words)) found.add(word);
+    rest = window.subarray(Math.max(0, window.length - overlap));
+  }
+  return [...found];
+}
