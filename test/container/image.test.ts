@@ -1,10 +1,9 @@
 // The image as its users see it: what it is set to do, what is in it, and what it gives to other images.
 
-import { execa } from 'execa';
 import { GenericContainer, Wait } from 'testcontainers';
 import { expect, inject, test } from 'vitest';
-import { findBuildClient } from '../../build/docker-client.ts';
 import { Container, describeContainers, docker, newName, runToEnd } from '../support/container.ts';
+import { ADD_TO_IMAGE, buildFrom } from '../support/derived-image.ts';
 import { IMAGE, MAY_MOUNT } from '../support/image.ts';
 
 describeContainers('the image', () => {
@@ -97,26 +96,9 @@ describeContainers('what the image gives to other images', () => {
     await using image = await buildFrom(`
       FROM debian:bookworm-slim
       RUN useradd --uid 1000 --create-home tazpod
-      COPY --from=${IMAGE} /dist/ /
-      ENTRYPOINT ["/usr/local/bin/tazpod-entrypoint"]
-      CMD ["bash", "-l"]
+      ${ADD_TO_IMAGE}
     `);
     const run = await runToEnd({ image: image.name, command: ['sh', '-c', 'id -un; tazpod --version; exit 7'] });
     expect(run).toMatchObject({ status: 7, stdout: expect.stringMatching(/^tazpod\ntazpod \d+\.\d+\.\d+$/) });
   });
 });
-
-/** Builds an image that is removed again after its test. */
-async function buildFrom(dockerfile: string): Promise<AsyncDisposable & { readonly name: string }> {
-  const name = newName();
-  await execa(await findBuildClient(), ['build', '--network', 'none', '--tag', name, '-'], {
-    input: dockerfile,
-    env: { DOCKER_BUILDKIT: '1' },
-  });
-  return {
-    name,
-    async [Symbol.asyncDispose]() {
-      await docker(['image', 'rm', '--force', name]);
-    },
-  };
-}
