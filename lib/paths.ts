@@ -2,7 +2,6 @@
 
 export const WORKSPACE = '/workspace';
 export const IDENTITY_DIRECTORY = '/workspace/.tazpod';
-export const VAULT_DIRECTORY = '/workspace/.tazpod/vault';
 export const VAULT_FILE = '/workspace/.tazpod/vault/vault.tar.aes';
 
 /** The operator's home; the enclave and the AWS bridge are names in it. */
