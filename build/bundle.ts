@@ -8,13 +8,14 @@ import { build } from 'esbuild';
 const ENTRY = fileURLToPath(new URL('program.ts', import.meta.url));
 
 /**
- * Bundles `build/program.ts` with all that it reaches.
+ * Bundles a program with all that it reaches.
+ * @param entry `build/program.ts`, unless a test has one of its own
  * @returns the bundle's source text
  * @throws esbuild's BuildFailure, after esbuild printed what is wrong
  */
-export async function bundlePrograms(): Promise<string> {
+export async function bundlePrograms(entry = ENTRY): Promise<string> {
   const result = await build({
-    entryPoints: [ENTRY],
+    entryPoints: [entry],
     bundle: true,
     write: false,
     platform: 'node',

@@ -16,7 +16,8 @@ export const TOOL = join(DIST, 'tazpod');
 
 const STAMP = join(DIST, '.built');
 
-const SEA_CONFIGURATION = {
+/** How the executable is made and started; `main`, `executable` and `output` come on top. */
+export const SEA_CONFIGURATION = {
   mainFormat: 'commonjs',
   disableExperimentalSEAWarning: true,
   // A start-up snapshot proved slower than the code cache.
@@ -31,6 +32,13 @@ const SEA_CONFIGURATION = {
     '--disable-warning=ExperimentalWarning', // node:ffi
   ],
 };
+
+/**
+ * Variables that would reach into PID 1 before its first line, whatever its flags: it would take a descriptor of the
+ * container's for a channel to its parent, print, write a cache as root, or not start at all. In our copy of Node their
+ * names are overwritten by ones of the same length, in its code as in its JavaScript: to it they are nothing special.
+ */
+const UNHEEDED = ['NODE_CHANNEL_FD', 'NODE_UNIQUE_ID', 'NODE_DEBUG', 'NODE_COMPILE_CACHE', 'NODE_REPL_EXTERNAL_MODULE'];
 
 export interface Built {
   /** False where what was there is up to date. */
@@ -48,7 +56,17 @@ export async function buildExecutable(rpath?: string): Promise<Built> {
   const bundle = await bundlePrograms();
   const node = await stat(process.execPath);
   const key = createHash('sha256')
-    .update(JSON.stringify([process.version, process.arch, node.size, node.mtimeMs, SEA_CONFIGURATION, rpath ?? null]))
+    .update(
+      JSON.stringify([
+        process.version,
+        process.arch,
+        node.size,
+        node.mtimeMs,
+        SEA_CONFIGURATION,
+        UNHEEDED,
+        rpath ?? null,
+      ]),
+    )
     .update(bundle)
     .digest('hex');
   const present = await readStamp();
@@ -57,6 +75,7 @@ export async function buildExecutable(rpath?: string): Promise<Built> {
   await mkdir(DIST, { recursive: true });
   await using work = await temporaryDirectory();
   const stripped = await copyRuntime(join(work.path, 'node'));
+  await overwriteNames(join(work.path, 'node'));
   await writeFile(join(work.path, 'program.cjs'), bundle);
   const made = join(work.path, basename(ENTRYPOINT));
   await writeFile(
@@ -114,6 +133,18 @@ async function copyRuntime(path: string): Promise<boolean> {
   const strip = await execa('strip', [path], { reject: false });
   if (strip.failed && strip.code !== 'ENOENT') throw new Error(`cannot strip ${path}: ${strip.stderr}`);
   return !strip.failed;
+}
+
+/** Makes the runtime at `path` heed none of UNHEEDED. */
+async function overwriteNames(path: string): Promise<void> {
+  const program = await readFile(path);
+  for (const name of UNHEEDED) {
+    const other = name.replace('NODE_', '_____');
+    let found = 0;
+    for (let at = program.indexOf(name); at !== -1; at = program.indexOf(name, at)) found += program.write(other, at);
+    if (found === 0) throw new Error(`cannot find ${name} in ${path}: this Node may heed it under another name`);
+  }
+  await writeFile(path, program);
 }
 
 /**

@@ -71,7 +71,8 @@ export async function readSecrets(running: Running): Promise<string> {
 /** What `readSecrets` gives where CONTENTS are unlocked. */
 export const SECRETS = [CONTENTS['.aws/credentials'], CONTENTS['notes.md']].join('').trimEnd();
 
-function secretMount(secret: string, mode: string): string {
+/** Shell lines that make SECRET_FILE. */
+export function secretMount(secret: string, mode: string): string {
   return `
     mkdir -p /run/secrets
     mount -t tmpfs -o size=64k secrets /run/secrets

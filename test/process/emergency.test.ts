@@ -1,0 +1,82 @@
+// An error in PID 1 that nobody expected: what can be saved is saved, and the vault is locked, before it ends with 70.
+// The error is real: the executable is built from the same sources and a fixture that throws.
+
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { execa } from 'execa';
+
+import { bundlePrograms } from '../../build/bundle.ts';
+import { SEA_CONFIGURATION } from '../../build/executable.ts';
+import { ENCLAVE } from '../../lib/paths.ts';
+import { createPod, NO_REMAINS, remains, SECRET_FILE, secretMount, WAIT } from '../support/pod.ts';
+import { ENVIRONMENT, fixture, type Running, type Sandbox } from '../support/sandbox.ts';
+import { CONTENTS, defaultVault, PASSPHRASE, placeVault, savedContents, vaultPath } from '../support/vault.ts';
+
+const DIRECTORY = '/var/lib/defective';
+const OPERATOR = 1000;
+const INTERNAL_ERROR = { code: 70, signal: null };
+
+let pod: Sandbox;
+
+beforeAll(async () => {
+  pod = await createPod(null);
+  const directory = join(pod.bundle.layer, DIRECTORY);
+  await mkdir(directory, { recursive: true });
+  const [main, configuration, output] = ['program.cjs', 'sea.json', 'tazpod-entrypoint'].map((name) =>
+    join(directory, name),
+  ) as [string, string, string];
+  await writeFile(main, await bundlePrograms(fixture('defective-program.ts')));
+  await writeFile(configuration, JSON.stringify({ ...SEA_CONFIGURATION, main, executable: process.execPath, output }));
+  await execa(process.execPath, ['--build-sea', configuration]);
+});
+
+afterAll(async () => {
+  await pod[Symbol.asyncDispose]();
+});
+
+async function startDefective(variables: Readonly<Record<string, string>> = {}): Promise<Running> {
+  await placeVault(pod.bundle, await defaultVault());
+  const running = await pod.start([`${DIRECTORY}/tazpod-entrypoint`, '--', ...WAIT], {
+    environment: { ...ENVIRONMENT, TAZPOD_PASSPHRASE_FILE: SECRET_FILE, ...variables },
+    prepare: secretMount(PASSPHRASE, '0444'),
+  });
+  await running.stdout.waitFor('ready');
+  return running;
+}
+
+async function write(running: Running): Promise<void> {
+  await running.exec(['sh', '-c', `echo changed >${ENCLAVE}/written`], { user: OPERATOR });
+}
+
+test.each([
+  { name: 'an error that nobody caught', signal: 'SIGWINCH' },
+  { name: 'a rejection that nobody awaited', signal: 'SIGURG' },
+] as const)('$name ends the container with 70, saved and locked', async ({ signal }) => {
+  const running = await startDefective();
+  await write(running);
+  running.signal(signal);
+  expect(await running.exited).toEqual(INTERNAL_ERROR);
+  expect(await savedContents(pod.bundle)).toEqual({ ...CONTENTS, written: 'changed\n' });
+  expect(await remains(pod)).toEqual(NO_REMAINS);
+});
+
+test('an error while the vault cannot be saved still ends with the vault locked', async () => {
+  const running = await startDefective();
+  await write(running);
+  await running.exec(['sh', '-c', 'chown 0:0 /workspace/.tazpod/vault']);
+  const before = await readFile(vaultPath(pod.bundle));
+  running.signal('SIGWINCH');
+  expect(await running.exited).toEqual(INTERNAL_ERROR);
+  expect(await running.stderr.whole()).toContain('cannot save');
+  expect(await readFile(vaultPath(pod.bundle))).toEqual(before);
+  expect(await remains(pod)).toEqual(NO_REMAINS);
+});
+
+test('an error while the vault is locked ends with 70, and changes nothing', async () => {
+  const running = await startDefective({ TAZPOD_UNLOCK: 'never' });
+  const before = await readFile(vaultPath(pod.bundle));
+  running.signal('SIGWINCH');
+  expect(await running.exited).toEqual(INTERNAL_ERROR);
+  expect(await readFile(vaultPath(pod.bundle))).toEqual(before);
+});
