@@ -25,6 +25,10 @@ export interface Configuration {
 }
 
 const UNITS = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 } as const;
+const SWITCH: ReadonlyMap<string, boolean> = new Map([
+  ['on', true],
+  ['off', false],
+]);
 const DEFAULT_STOP_TIMEOUT: { milliseconds: number | undefined } = { milliseconds: 5000 };
 const SMALLEST_ENCLAVE = 2 ** 16;
 const LARGEST_ENCLAVE = 2 ** 36;
@@ -64,7 +68,7 @@ export function readConfiguration(
     ),
     user: value('TAZPOD_USER'),
     enclaveSize: read('TAZPOD_ENCLAVE_SIZE', 64 * UNITS.m, parseSize, 'a size from 64k to 64g, such as 64m'),
-    autosave: read('TAZPOD_AUTOSAVE', true, (text) => ({ on: true, off: false })[text], 'on or off'),
+    autosave: read('TAZPOD_AUTOSAVE', true, (text) => SWITCH.get(text), 'on or off'),
     stopSignals: read('TAZPOD_STOP_SIGNAL', undefined, parseSignals, 'signals, such as TERM or TERM,INT'),
     stopTimeout: read(
       'TAZPOD_STOP_TIMEOUT',
