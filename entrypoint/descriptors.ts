@@ -6,9 +6,12 @@ import { isatty } from 'node:tty';
 import { errnoName } from '../lib/errors.ts';
 import type { Operator } from './operator.ts';
 
+const EPOLL = 'anon_inode:[eventpoll]';
+
 /**
  * The descriptors that PID 1 was started with, 0–2 among them where they are open. To be called before PID 1 opens any
- * that stays. Node's own cannot be told from inherited ones by a flag (it marks all of them close-on-exec), but by what
+ * that stays. Node's own cannot be told from inherited ones by a flag (it marks all of them close-on-exec). But the first
+ * that it opens is an epoll, and takes the lowest free number: all below were there. Above it, its own are told by what
  * they are: an event loop's epoll, eventfd and io_uring, and pipes of which it holds both ends.
  */
 export function inheritedDescriptors(): number[] {
@@ -24,12 +27,13 @@ export function inheritedDescriptors(): number[] {
   const seen = new Map<string, number>();
   for (const link of links.values()) seen.set(link, (seen.get(link) ?? 0) + 1);
 
+  const firstOwn = Math.min(...[...links].filter(([, link]) => link === EPOLL).map(([descriptor]) => descriptor));
+
   return [...links]
     .filter(([descriptor, link]) => {
-      if (descriptor <= 2) return true;
+      if (descriptor < firstOwn) return true;
       if (/^anon_inode:\[(?:eventpoll|eventfd|io_uring)\]$/.test(link)) return false;
-      if (link.startsWith('pipe:') && (seen.get(link) ?? 0) > 1) return false;
-      return link !== '/dev/null';
+      return !(link.startsWith('pipe:') && (seen.get(link) ?? 0) > 1);
     })
     .map(([descriptor]) => descriptor)
     .sort((a, b) => a - b);

@@ -44,9 +44,10 @@ export class Stop {
     return this.#deadline.promise;
   }
 
-  /** A stop was asked for. The second time, the command's time is over at once. */
+  /** A stop was asked for. The second time, the command's time is over at once, unless it has no limit. */
   request(): void {
     if (this.isRequested) {
+      if (this.#timeout === undefined) return;
       this.#log.info('second stop request: not waiting for the command any longer');
       this.#send(SIGKILL);
       return;
