@@ -84,8 +84,6 @@ describeContainers('a container that was killed', () => {
     expect(await container.exec(['cat', '/home/tazpod/.aws/config'])).toMatchObject({
       stdout: CONTENTS['.aws/config'].trimEnd(),
     });
-    const { status } = await container.stop();
-    expect(status).toBe(143);
-    expect(await leaks(container, volumes, CANARIES)).toEqual({});
+    expect(await container.stop()).toMatchObject({ status: 143 });
   });
 });

@@ -15,13 +15,18 @@ export async function leaks(
   volumes: Volumes,
   words: readonly string[],
 ): Promise<Partial<Record<Place, string[]>>> {
-  const { Args, Path, Env } = await configurationOf(container);
+  const [fileSystem, workspace, log, path, args, environment] = await Promise.all([
+    wordsInFileSystem(container, words),
+    volumes.workspace(),
+    container.logs(),
+    ...['.Path', '.Args', '.Config.Env'].map((name) => container.inspect(name)),
+  ]);
   const found: Record<Place, string[]> = {
-    'file system': await wordsInExport(container, words),
-    workspace: wordsIn(await volumes.workspace(), words),
-    log: wordsIn(Buffer.from(await container.logs()), words),
-    arguments: wordsIn(Buffer.from(JSON.stringify([Path, Args])), words),
-    environment: wordsIn(Buffer.from(JSON.stringify(Env)), words),
+    'file system': fileSystem,
+    workspace: wordsIn(workspace, words),
+    log: wordsIn(Buffer.from(log), words),
+    arguments: wordsIn(Buffer.from(JSON.stringify([path, args])), words),
+    environment: wordsIn(Buffer.from(JSON.stringify(environment)), words),
   };
   return Object.fromEntries(Object.entries(found).filter(([, list]) => list.length > 0));
 }
@@ -31,17 +36,12 @@ export async function secretsOnDisk(container: Container): Promise<string[]> {
   return (await container.changes()).filter((change) => /\/home\/tazpod\/(secrets|\.aws)\//.test(change));
 }
 
-async function configurationOf(container: Container) {
-  const [Path, Args, Env] = await Promise.all(['.Path', '.Args', '.Config.Env'].map((path) => container.inspect(path)));
-  return { Path, Args, Env };
-}
-
 function wordsIn(bytes: Buffer, words: readonly string[]): string[] {
   return words.filter((word) => bytes.includes(word));
 }
 
-/** `docker export` in one pass: an image of some hundred megabytes is never in memory as a whole. */
-async function wordsInExport(container: Container, words: readonly string[]): Promise<string[]> {
+/** Which words are in a container's file system, names included: `docker export`, in one pass that holds little of it in memory. */
+export async function wordsInFileSystem(container: Container, words: readonly string[]): Promise<string[]> {
   const found = new Set<string>();
   const overlap = Math.max(...words.map((word) => Buffer.byteLength(word))) - 1;
   const exporting = execa('docker', ['export', container.name], { buffer: false, encoding: 'buffer' });
