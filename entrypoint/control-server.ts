@@ -15,6 +15,8 @@ import type { Operator } from './operator.ts';
 import { VERSION } from './version.ts';
 
 const MOST_CONNECTIONS = 64;
+/** A client waits for each answer; one that does not is cut off here. */
+const MOST_UNANSWERED = 16;
 
 export class ControlServer {
   readonly #keeper: Keeper;
@@ -73,23 +75,48 @@ export class ControlServer {
     removeStale();
   }
 
-  /** Serves one connection: request after request, each answered before the next is looked at. */
+  /**
+   * Serves one connection: request after request, each answered before the next is looked at. Reading goes on meanwhile:
+   * a client that leaves while it waits for its turn must be seen to leave.
+   */
   async #serve(socket: Socket): Promise<void> {
     const client = {};
     const reader = new LineReader();
-    try {
-      // Leaving the loop by an error must not destroy the socket: the client is to be told.
-      const chunks: AsyncIterable<Buffer> = socket.iterator({ destroyOnReturn: false });
-      for await (const chunk of chunks) {
-        for (const line of reader.push(chunk)) socket.write(encodeReply(await this.#reply(client, line)));
-      }
-    } catch (error) {
-      if (error instanceof TazpodError) socket.end(encodeReply(refuse(error)), () => socket.destroy());
-      // A client that dies mid-sentence is no news: what it held is undone.
-      else this.#log.debug(`control connection: ${reasonOf(error)}`);
-    } finally {
+    const left = Promise.withResolvers<void>();
+    let isGone = false;
+    let unanswered = 0;
+    let answers = Promise.resolve();
+    const leave = (): void => {
+      isGone = true;
       this.#keeper.leave(client);
-    }
+      left.resolve();
+    };
+    const answer = async (line: string): Promise<void> => {
+      // What was asked by a client that has left must not be begun: nobody would end it.
+      if (isGone) return;
+      const reply = await this.#reply(client, line);
+      unanswered--;
+      if (socket.writable) socket.write(encodeReply(reply));
+    };
+    const take = (chunk: Buffer): void => {
+      try {
+        for (const line of reader.push(chunk)) {
+          if (++unanswered > MOST_UNANSWERED)
+            throw new TazpodError('usage', 'cannot take more requests before answers');
+          answers = answers.then(() => answer(line));
+        }
+      } catch (error) {
+        socket.off('data', take).pause();
+        leave();
+        socket.end(encodeReply(refuse(error)), () => socket.destroy());
+      }
+    };
+    socket.on('data', take);
+    // A client that dies mid-sentence is no news: what it held is undone.
+    socket.on('error', (error) => this.#log.debug(`control connection: ${reasonOf(error)}`));
+    socket.once('end', leave).once('close', leave);
+    await left.promise;
+    await answers;
   }
 
   async #reply(client: object, line: string): Promise<Reply> {

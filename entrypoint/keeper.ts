@@ -27,6 +27,7 @@ type State =
 interface Waiting {
   readonly client: Client;
   readonly enter: () => void;
+  readonly giveUp: (reason: TazpodError) => void;
 }
 
 export class Keeper {
@@ -161,6 +162,8 @@ export class Keeper {
   /** A connection has ended: whatever it held is undone or free. */
   leave(client: Client): void {
     if (this.#state.name === 'opening' && this.#state.client === client) this.#rollBack(this.#state.enclave);
+    const gone = new TazpodError('unreachable', 'cannot wait for a client that has left');
+    for (const waiting of this.#queue) if (waiting.client === client) waiting.giveUp(gone);
     this.#queue = this.#queue.filter((waiting) => waiting.client !== client);
     this.#endTurn(client);
   }
@@ -233,7 +236,7 @@ export class Keeper {
       this.#turn = client;
       return Promise.resolve();
     }
-    return new Promise((enter) => this.#queue.push({ client, enter }));
+    return new Promise((enter, giveUp) => this.#queue.push({ client, enter, giveUp }));
   }
 
   #endTurn(client: Client): void {

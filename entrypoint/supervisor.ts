@@ -28,7 +28,7 @@ import type { SignalListener } from './signals.ts';
 import { CannotRun, spawnAsOperator } from './spawn.ts';
 import { Stop } from './stop.ts';
 import { foregroundTerminal, takeForeground } from './terminal.ts';
-import { endWorker, spawnWorker, Workers, type SpawnWorker } from './worker.ts';
+import { endsWithin, endWorker, spawnWorker, Workers, type SpawnWorker } from './worker.ts';
 
 /** What a container that failed by our own fault ends with, as docker's. */
 export const OWN_FAILURE = 125;
@@ -36,6 +36,8 @@ export const OWN_FAILURE = 125;
 const { SIGINT, SIGTERM } = constants.signals;
 /** Between TERM and KILL, for what is left when the command is gone. */
 const DRAIN_GRACE = 2000; // ms
+/** How long a save that is under way may take when the command is gone. */
+const WORKER_PATIENCE = 1500; // ms
 /** What a drain leaves of a deadline for the last save. */
 const KEPT_FOR_SAVE = 1500; // ms
 
@@ -247,7 +249,8 @@ export class Supervisor {
   async #endProcesses(): Promise<void> {
     this.#keeper?.refuseUnlocks();
     for (const worker of this.#workers?.running ?? []) {
-      await Promise.race([worker.ended, this.#stop.deadline]);
+      // It may wait for the turn of a client that only the drain will end; the last save makes up for it.
+      await endsWithin(worker, WORKER_PATIENCE);
       await endWorker(worker);
     }
     const isPatient = this.#configuration.stopTimeout !== undefined;

@@ -74,17 +74,19 @@ export class Workers {
  * Ends a worker, unless it has ended, and waits until what it left half-done is undone.
  * @param patience milliseconds between TERM and KILL, for one that has something of its own to undo; 0: KILL at once
  */
-export async function endWorker({ pid, ended }: Worker, patience = 0): Promise<void> {
-  if (await endsWithin(ended, 0)) return;
+export async function endWorker(worker: Worker, patience = 0): Promise<void> {
+  const { pid, ended } = worker;
+  if (await endsWithin(worker, 0)) return;
   if (patience > 0) {
     send(pid, constants.signals.SIGTERM);
-    if (await endsWithin(ended, patience)) return;
+    if (await endsWithin(worker, patience)) return;
   }
   send(pid, constants.signals.SIGKILL);
   await ended;
 }
 
-async function endsWithin(ended: Promise<Exit>, milliseconds: number): Promise<boolean> {
+/** Whether a worker ends in the time that is given. */
+export async function endsWithin({ ended }: Worker, milliseconds: number): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<false>();
   const timer = setTimeout(resolve, milliseconds, false);
   try {

@@ -213,6 +213,12 @@ test('requests that come all at once are answered in their order', async () => {
   ]);
 });
 
+test('a client that asks and asks without waiting for answers is cut off', async () => {
+  using client = await Control.connect(running);
+  client.write('{"v":1,"op":"status"}\n'.repeat(1000));
+  expect(await client.ended()).toContain('"code":"usage"');
+});
+
 test('nobody but the operator and root may connect, nor put another socket in its place', async () => {
   expect(await running.exec(['stat', '-c', '%U %a', CONTROL_SOCKET, '/run/tazpod'])).toMatchObject({
     stdout: 'tazpod 600\nroot 755',

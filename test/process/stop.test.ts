@@ -3,7 +3,8 @@
 import { access, readFile, stat } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 
-import { BRIDGE_TARGET, ENCLAVE } from '../../lib/paths.ts';
+import { BRIDGE_TARGET, CONTROL_SOCKET, ENCLAVE } from '../../lib/paths.ts';
+import { Control } from '../support/control.ts';
 import { createPod, NO_REMAINS, remains, startPod, startUnlocked, WAIT, WITH_SECRET } from '../support/pod.ts';
 import { fixture, type Running } from '../support/sandbox.ts';
 import { KEYS, Terminal } from '../support/terminal.ts';
@@ -94,6 +95,44 @@ describe('a stop request saves, locks and leaves nothing', () => {
     await running.exec(['sh', '-c', WRITE], { user: OPERATOR });
     expect(await stop(running)).toBe(137);
     expect(await savedContents(pod.bundle)).toEqual(WRITTEN);
+  });
+
+  test('although a client has begun a save, and does not go on', async () => {
+    await using pod = await createPod();
+    const running = await startPod(
+      pod,
+      ['sh', '-c', 'mkfifo /tmp/news; exec 4<>/tmp/news; echo ready; exec cat <&4'],
+      WITH_SECRET,
+    );
+    await running.stdout.waitFor('ready');
+    await running.exec(['sh', '-c', WRITE], { user: OPERATOR });
+    const script = `
+      use IO::Socket::UNIX;
+      my $pid1 = IO::Socket::UNIX->new(Peer => '${CONTROL_SOCKET}') or die;
+      syswrite $pid1, qq({"v":1,"op":"save"}\n);
+      sysread $pid1, my $answer, 4096;
+      open my $news, '>', '/tmp/news' or die;
+      syswrite $news, "begun\n";
+      sleep 1 while 1`;
+    const client = running.exec(['perl', '-e', script], { user: OPERATOR });
+    await running.stdout.waitFor('begun');
+    expect(await stop(running)).toBe(143);
+    await client;
+    expect(await savedContents(pod.bundle)).toEqual(WRITTEN);
+    expect(await remains(pod)).toEqual(NO_REMAINS);
+  });
+
+  test('and locks although a save can never end', async () => {
+    await using pod = await createPod();
+    const running = await startUnlocked(pod, { variables: { TAZPOD_STOP_TIMEOUT: '100ms' } });
+    await running.exec(['sh', '-c', WRITE], { user: OPERATOR });
+    // From outside of the container: nobody in it can end this client.
+    using client = await Control.connect(running);
+    await client.request({ op: 'save' });
+    expect(await stop(running)).toBe(143);
+    expect(await running.stderr.whole()).toContain('changes since the last save are lost');
+    expect(await savedContents(pod.bundle)).toEqual(CONTENTS);
+    expect(await remains(pod)).toEqual(NO_REMAINS);
   });
 
   test('by INT, where there is no terminal that it could come from', async () => {
