@@ -29,6 +29,8 @@ function parseLine(line: string): Mount[] {
 
 /** The kernel writes space, tab, newline and backslash as a backslash and three octal digits. */
 function unescape(text: string): Buffer {
+  // Hardly any path has one: this runs for every mount before the command does.
+  if (!text.includes('\\')) return Buffer.from(text, 'latin1');
   return Buffer.from(
     text.replaceAll(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))),
     'latin1',

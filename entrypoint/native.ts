@@ -22,6 +22,8 @@ const signatures = {
   fcntl: { arguments: ['int32', 'int32', 'int32'], return: 'int32' },
   getpgrp: { arguments: [], return: 'int32' },
   flock: { arguments: ['int32', 'int32'], return: 'int32' },
+  kill: { arguments: ['int32', 'int32'], return: 'int32' },
+  madvise: { arguments: ['uint64', 'uint64', 'int32'], return: 'int32' },
   pipe2: { arguments: ['pointer', 'int32'], return: 'int32' },
   prctl: { arguments: ['int32', 'uint64', 'uint64', 'uint64', 'uint64'], return: 'int32' },
   pthread_sigmask: { arguments: ['int32', 'pointer', 'pointer'], return: 'int32' },
@@ -201,7 +203,8 @@ const UV_SIGNAL = 16; // uv_handle_type of uv.h
  */
 export function listenToSignals(numbers: Iterable<number>, listener: (signal: number) => void): number[] {
   const loop = getCurrentEventLoop();
-  const callback = lib.registerCallback({ arguments: ['pointer', 'int32'], return: 'void' }, (_handle, signal) =>
+  // The first argument is the handle's address; nobody asks for it, and as a number no bigint is made of it.
+  const callback = lib.registerCallback({ arguments: ['int32', 'int32'], return: 'void' }, (_handle, signal) =>
     listener(signal),
   );
   const refused: number[] = [];

@@ -5,6 +5,7 @@ import { constants } from 'node:os';
 
 import { errnoName } from '../lib/errors.ts';
 import type { Log } from './log.ts';
+import { check, libc } from './native.ts';
 import { signalName } from './signals.ts';
 
 const { SIGHUP, SIGINT, SIGQUIT, SIGTERM } = constants.signals;
@@ -42,6 +43,13 @@ export class SignalRouter {
     this.#phase = 'ending';
   }
 
+  /** Forwards a signal at once where nothing else is to be done about it. */
+  readonly relay = (signal: number): boolean => {
+    if (this.#phase !== 'running' || this.#stopSignals.has(signal)) return false;
+    this.route(signal);
+    return true;
+  };
+
   /** Takes a signal that was sent to us. */
   readonly route = (signal: number): void => {
     switch (this.#phase) {
@@ -50,8 +58,8 @@ export class SignalRouter {
         else this.#kept.push(signal);
         return;
       case 'running':
-        this.#log.debug(`forwarding ${signalName(signal)}`);
         this.send(signal);
+        this.#log.debug(`forwarded ${signalName(signal)}`);
         if (this.#stopSignals.has(signal)) this.#onStop();
         return;
       case 'ending':
@@ -63,7 +71,7 @@ export class SignalRouter {
   send(signal: number): void {
     if (this.#phase !== 'running') return;
     try {
-      process.kill(this.#target, signal);
+      check('kill', libc.kill(this.#target, signal));
     } catch (error) {
       // ESRCH: it has ended in this moment.
       if (errnoName(error) !== 'ESRCH')

@@ -74,8 +74,14 @@ export function signalNumber(text: string): number | undefined {
   return number !== undefined && number >= 1 && number <= HIGHEST_SIGNAL ? number : undefined;
 }
 
-/** What to do with the signals that arrive. Called from the event loop, one signal after the other. */
+/** What to do with the signals that arrive: one after the other, from the event loop but for `relay`. */
 export interface SignalListener {
+  /**
+   * A signal of FORWARDED, in the very moment that it arrives, before `signal` is asked: a round of the event loop costs
+   * as much as all the rest of the way. May make system calls, no more.
+   * @returns whether that was all there is to do
+   */
+  readonly relay: (signal: number) => boolean;
   /** A signal of FORWARDED. */
   readonly signal: (signal: number) => void;
   /** A child may have ended. */

@@ -28,6 +28,7 @@ import type { SignalListener } from './signals.ts';
 import { CannotRun, spawnAsOperator } from './spawn.ts';
 import { Stop } from './stop.ts';
 import { foregroundTerminal, takeForeground } from './terminal.ts';
+import { dropFilePages } from './trim.ts';
 import { endsWithin, endWorker, spawnWorker, Workers, type SpawnWorker } from './worker.ts';
 
 /** What a container that failed by our own fault ends with, as docker's. */
@@ -84,7 +85,7 @@ export class Supervisor {
 
   /** Who takes the signals. */
   get signals(): SignalListener {
-    return { signal: this.#router.route, child: () => this.#reaper.reap() };
+    return { relay: this.#router.relay, signal: this.#router.route, child: () => this.#reaper.reap() };
   }
 
   /** Locks at once, for the ways out that do not lead through `run`. */
@@ -229,7 +230,7 @@ export class Supervisor {
     });
     const ended = this.#reaper.exitOf(pid);
     this.#router.commandRuns(pid, group);
-    void this.#log.load();
+    void this.#log.load().then(dropFilePages);
     const exit = await ended;
     this.#router.commandEnded();
     this.#stop.commandEnded();
