@@ -81,7 +81,7 @@ describe('over an inherited connection, as a worker of PID 1', () => {
 
   test.for([
     ['hangs up', undefined, 'ended the connection'],
-    ['talks nonsense', 'hello\n', 'cannot read the line'],
+    ['talks nonsense', 'hello\n', 'cannot understand what PID 1 answered'],
     ['never ends a line', 'x'.repeat(20_000), 'something else than replies'],
   ] as const)('a PID 1 that %s: an error, not a hang', async ([, reply, says]) => {
     const { status, stderr } = await worker(['status'], reply === undefined ? {} : { status: reply });

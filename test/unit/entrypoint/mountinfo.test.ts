@@ -1,18 +1,36 @@
 // What mountinfo says of this very machine, and how st_dev is written there.
 
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { statSync } from 'node:fs';
 import { expect, test } from 'vitest';
 
 import { deviceName, readMounts } from '../../../entrypoint/mountinfo.ts';
 
-test('mounts are those that findmnt sees, in its order', () => {
+/** A process in a mount namespace of its own. */
+class Unshared implements AsyncDisposable {
+  readonly #process = spawn('unshare', ['-Urm', '--propagation', 'private', 'sh', '-c', 'echo; exec cat'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  readonly pid: Promise<number> = once(this.#process.stdout, 'data').then(() => this.#process.pid ?? 0);
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const ended = once(this.#process, 'close');
+    this.#process.stdin.end();
+    await ended;
+  }
+}
+
+test('mounts are those that findmnt sees, in its order', async () => {
+  // A mount namespace of its own: the machine's mounts may change between two looks.
+  await using process = new Unshared();
+  const pid = await process.pid;
   const { filesystems } = JSON.parse(
-    execFileSync('findmnt', ['--json', '--list', '--kernel', '--output', 'TARGET,FSTYPE,MAJ:MIN'], {
+    execFileSync('findmnt', ['--json', '--list', '--task', String(pid), '--output', 'TARGET,FSTYPE,MAJ:MIN'], {
       encoding: 'utf8',
     }),
   ) as { filesystems: { target: string; fstype: string; 'maj:min': string }[] };
-  const seen = readMounts().map(({ point, fileSystem, device }) => `${point.toString()} ${fileSystem} ${device}`);
+  const seen = readMounts(pid).map(({ point, fileSystem, device }) => `${point.toString()} ${fileSystem} ${device}`);
   expect(seen).toEqual(filesystems.map((mount) => `${mount.target} ${mount.fstype} ${mount['maj:min']}`));
 });
 
