@@ -48,6 +48,17 @@ describeContainers('without CAP_SYS_ADMIN', () => {
     expect(lines.join('\n')).toBe(`${CREDENTIALS}\nsecrets/.aws\ntazpod 700\nno link`);
     expect(await volumes.saved()).toEqual({ ...CONTENTS, later: 'later\n' });
   });
+
+  test('nor a root file system that can be written to, memory of the engine is enough', async () => {
+    await using volumes = await Volumes.create();
+    const home = ['--tmpfs', '/home/tazpod:mode=0755,uid=1000,gid=1000'];
+    const run = await runToEnd({
+      flags: [...volumes.flags, '--read-only', '--tmpfs', '/run', ...home, ...ENCLAVE_OF_THE_ENGINE],
+      environment: BY_FILE,
+      command: ['sh', '-c', 'cat ~/.aws/credentials && tazpod lock && ls -A ~/secrets'],
+    });
+    expect(run).toMatchObject({ status: 0, stdout: CREDENTIALS });
+  });
 });
 
 describeContainers('without a capability that PID 1 needs of Docker’s own', () => {

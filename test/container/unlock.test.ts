@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 
 import { Container, describeContainers, newName, runArguments, runToEnd } from '../support/container.ts';
 import { EngineTerminal } from '../support/engine-terminal.ts';
-import { leaks } from '../support/leaks.ts';
+import { leaks, secretsOnDisk } from '../support/leaks.ts';
 import { CANARIES, CONTENTS, PASSPHRASE, SECRET } from '../support/vault.ts';
 import { BY_FILE, Volumes, type VolumesOptions } from '../support/volumes.ts';
 
@@ -105,6 +105,13 @@ describeContainers('a vault stays locked', () => {
     );
     expect(await container.exec(['tazpod', 'status', '--unlocked'])).toMatchObject({ status: 18 });
     await container.stop();
+    expect(await secretsOnDisk(container)).toEqual([]);
+  });
+
+  test('after a wrong passphrase, which is then nowhere, as what is in the vault', async () => {
+    await using volumes = await Volumes.create({ passphrase: WRONG });
+    await using container = await Container.start({ flags: volumes.mayMount, environment: BY_FILE, command: ['env'] });
+    expect(await container.wait()).toBe(0);
     expect(await leaks(container, volumes, [...CANARIES, WRONG])).toEqual({});
   });
 

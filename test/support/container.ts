@@ -141,20 +141,6 @@ export class Container implements AsyncDisposable {
     return (await docker(['diff', this.name])).stdout.split('\n').filter((line) => line !== '');
   }
 
-  /** Whether `bytes` are anywhere in the container's file system, names included, as `docker export` shows it. */
-  async holds(bytes: string): Promise<boolean> {
-    const wanted = Buffer.from(bytes);
-    const exporting = execa('docker', ['export', this.name], { buffer: false, encoding: 'buffer' });
-    let rest = Buffer.alloc(0);
-    let found = false;
-    for await (const chunk of exporting.iterable()) {
-      const window = Buffer.concat([rest, chunk]);
-      found ||= window.includes(wanted);
-      rest = window.subarray(Math.max(0, window.length - wanted.length + 1));
-    }
-    return found;
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     await docker(['rm', '--force', '--volumes', this.name]);
   }
