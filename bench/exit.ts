@@ -11,7 +11,7 @@ import { CONTESTANTS, interleaved, NO_INIT, OURS, REFERENCE, type Contestant } f
 import { Samples } from './samples.ts';
 import { quiet } from './process.ts';
 
-const ROUNDS = 40;
+const ROUNDS = 15;
 const MOST_BEHIND = 2; // ms
 const END_WHEN_TOLD = join(PROJECT, 'bench/programs/end-when-told');
 const NOTE_END = join(PROJECT, 'bench/programs/note-end');

@@ -9,7 +9,7 @@ import { CONTESTANTS, interleaved, NO_INIT, OURS, type Contestant } from './cont
 import { quiet, readActivity, readMemory } from './process.ts';
 import { Samples } from './samples.ts';
 
-const ROUNDS = 5;
+const ROUNDS = 2;
 const WINDOW = 10_000; // ms
 const MOST_TIMES_NODE = 1.5;
 

@@ -1,8 +1,9 @@
 // From a signal that is sent to the init to the handler of the command that it forwards it to.
 
+import { spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { join } from 'node:path';
-import { execa } from 'execa';
+import { text } from 'node:stream/consumers';
 
 import { PROJECT } from '../sandbox/container.ts';
 import { openPipe } from '../sandbox/native.ts';
@@ -11,7 +12,7 @@ import { medianOf, type Benchmark, type Figure } from './benchmark.ts';
 import { CONTESTANTS, interleaved, NO_INIT, OURS, REFERENCE, type Contestant } from './contestants.ts';
 import { Samples } from './samples.ts';
 
-const ROUNDS = 5;
+const ROUNDS = 3;
 const SIGNALS = 1000;
 const MOST_TIMES = 2;
 const ANSWER_SIGNALS = join(PROJECT, 'bench/programs/answer-signals');
@@ -48,12 +49,11 @@ async function timeSignals({ wrap, environment }: Contestant): Promise<number[]>
   const answers = openPipe();
   const running = await sandbox.start(wrap([ANSWER_SIGNALS]), { environment, stdout: answers.write });
   closeSync(answers.write);
-  const sender = execa(SEND_SIGNALS, [String(running.pid), String(SIGNALS)], {
-    stdin: answers.read,
-    stderr: 'inherit',
+  const { stdout } = spawn(SEND_SIGNALS, [String(running.pid), String(SIGNALS)], {
+    stdio: [answers.read, 'pipe', 'inherit'],
   });
   closeSync(answers.read);
-  const times = (await sender).stdout.split('\n');
+  const times = stdout === null ? [] : (await text(stdout)).trimEnd().split('\n');
   if (times.length !== SIGNALS) throw new Error(`cannot time signals: ${times.length} of ${SIGNALS} were answered`);
   return times.map((time) => Number(time) / 1e3);
 }

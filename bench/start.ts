@@ -11,7 +11,7 @@ import { type Benchmark, type Figure } from './benchmark.ts';
 import { CONTESTANTS, interleaved, NO_INIT, OURS, type Contestant } from './contestants.ts';
 import { Samples } from './samples.ts';
 
-const ROUNDS = 40;
+const ROUNDS = 15;
 const NOTE_START = join(PROJECT, 'bench/programs/note-start');
 /** 300 files, as a developer has them; sealed with this passphrase. */
 const VAULT = join(PROJECT, 'test/vectors/dev-300.tar.aes');

@@ -9,8 +9,8 @@ import { medianOf, type Benchmark, type Figure } from './benchmark.ts';
 import { CONTESTANTS, interleaved, OURS, type Contestant } from './contestants.ts';
 import { Samples } from './samples.ts';
 
-const ROUNDS = 7;
-const ZOMBIES = 5000;
+const ROUNDS = 5;
+const ZOMBIES = 3000;
 const LEAST = 30_000; // a second
 const TIME_REAPING = join(PROJECT, 'bench/programs/time-reaping');
 
