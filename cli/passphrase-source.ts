@@ -48,13 +48,20 @@ async function fromOptions(given: Arguments): Promise<Passphrase | undefined> {
   if (file !== undefined && descriptor !== undefined) {
     throw given.usage('cannot take both --passphrase-file and --passphrase-fd: give one');
   }
-  if (descriptor !== undefined) return await readFrom(descriptor, `descriptor ${descriptor}`);
+  if (descriptor !== undefined) {
+    const isWorker = given.value('control-fd') !== undefined;
+    return await readFrom(
+      descriptor,
+      isWorker ? 'TAZPOD_PASSPHRASE or TAZPOD_PASSPHRASE_FILE' : `descriptor ${descriptor}`,
+    );
+  }
   if (file === '-') return await readFrom(0, 'standard input');
   return file === undefined ? undefined : await readFile(file);
 }
 
 async function fromEnvironment(variable: Buffer | undefined): Promise<Passphrase | undefined> {
-  const file = process.env['TAZPOD_PASSPHRASE_FILE'];
+  // An empty variable counts as not set, as for PID 1.
+  const file = process.env['TAZPOD_PASSPHRASE_FILE'] || undefined;
   if (file !== undefined && variable !== undefined) {
     throw new TazpodError('configuration', 'cannot take both TAZPOD_PASSPHRASE and TAZPOD_PASSPHRASE_FILE', {
       hint: 'unset one of them; the file is the better way',

@@ -7,6 +7,7 @@ import { constants } from 'node:os';
 import { encodeReply, type Replies } from '../lib/protocol.ts';
 import { connectPair } from './connection-pair.ts';
 import { libc } from './native.ts';
+import { decodeWaitStatus, exitStatusOf } from './reaper.ts';
 import type { SpawnWorker } from './worker.ts';
 
 const PATIENCE = 5000; // ms
@@ -16,7 +17,7 @@ const WNOHANG = 1;
 /**
  * Saves the vault synchronously.
  * @param grant what the worker is answered
- * @throws SystemCallError, CannotRun
+ * @throws Error when it failed or took too long; SystemCallError, CannotRun
  */
 export function saveNow(spawn: SpawnWorker, grant: Replies['save']): void {
   const { own, other } = connectPair();
@@ -24,9 +25,12 @@ export function saveNow(spawn: SpawnWorker, grant: Replies['save']): void {
   writeSync(own, encodeReply({ ok: true, baseline: '' }));
   const pid = spawn('save', other);
   closeSync(other);
+  const status = Buffer.alloc(4);
   const pause = new Int32Array(new SharedArrayBuffer(4));
-  for (let waited = 0; libc.waitpid(pid, null, WNOHANG) === 0; waited += LOOK_AGAIN) {
+  for (let waited = 0; libc.waitpid(pid, status, WNOHANG) === 0; waited += LOOK_AGAIN) {
     if (waited >= PATIENCE) process.kill(pid, constants.signals.SIGKILL);
     Atomics.wait(pause, 0, 0, LOOK_AGAIN);
   }
+  const ended = exitStatusOf(decodeWaitStatus(status.readInt32LE()));
+  if (ended !== 0) throw new Error(`the save ended with status ${ended}`);
 }

@@ -54,7 +54,7 @@ export class Reaper {
 }
 
 /** The wait status of wait(2): the low seven bits are the signal, the next byte up the exit status. */
-function decodeWaitStatus(word: number): Exit {
+export function decodeWaitStatus(word: number): Exit {
   const signal = word & 0x7f;
   return signal === 0 ? { status: (word >> 8) & 0xff } : { signal };
 }
