@@ -13,6 +13,8 @@ import { spawnAsOperator } from './spawn.ts';
 
 const CONTROL = 3;
 const PASSPHRASE = 4;
+/** Death comes at once, but not to what waits for a disk that does not answer: the lock must not wait for that. */
+const KILL_PATIENCE = 500; // ms
 
 export type WorkerVerb = 'unlock' | 'save';
 
@@ -75,14 +77,14 @@ export class Workers {
  * @param patience milliseconds between TERM and KILL, for one that has something of its own to undo; 0: KILL at once
  */
 export async function endWorker(worker: Worker, patience = 0): Promise<void> {
-  const { pid, ended } = worker;
+  const { pid } = worker;
   if (await endsWithin(worker, 0)) return;
   if (patience > 0) {
     send(pid, constants.signals.SIGTERM);
     if (await endsWithin(worker, patience)) return;
   }
   send(pid, constants.signals.SIGKILL);
-  await ended;
+  await endsWithin(worker, KILL_PATIENCE);
 }
 
 /** Whether a worker ends in the time that is given. */
