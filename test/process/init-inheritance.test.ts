@@ -98,7 +98,7 @@ describeInits(ALL, (init) => {
     const direct = await runLine(state(printed), init.options);
     const passed = await runLine(state(init.line(printed)), init.options);
     for (const name of ['directory', 'umask', 'niceness', 'oom', 'limits', 'arguments']) {
-      expect(section(passed.output, name), name).toBe(section(direct.output, name));
+      expect([name, section(passed.output, name)]).toEqual([name, section(direct.output, name)]);
     }
     expect(section(direct.output, 'niceness')).toBe('7');
     expect(section(direct.output, 'oom')).toBe('500');
@@ -172,8 +172,9 @@ async function runLine(line: readonly Bytes[], options: StartOptions): Promise<E
   await using sandbox = await Sandbox.create();
   const running = await sandbox.start(line, options);
   await running.stdout.whole();
-  expect(await running.exited, running.stderr.text).toEqual({ code: 0, signal: null });
-  return { output: running.stdout.bytes, stderr: await running.stderr.whole() };
+  const stderr = await running.stderr.whole();
+  expect({ ...(await running.exited), stderr }).toMatchObject({ code: 0, signal: null });
+  return { output: running.stdout.bytes, stderr };
 }
 
 function section(output: Buffer, name: string): string | undefined {
