@@ -18,7 +18,7 @@ export function prepareIdentity(operator: Operator, log: Log): void {
       makeDirectory(IDENTITY_DIRECTORY);
       for (const name of IDENTITY_NAMES) makeDirectory(`${IDENTITY_DIRECTORY}/${name}`);
     } catch (error) {
-      log.warn(
+      log.warnOnce(
         `cannot make the identity directories in ${IDENTITY_DIRECTORY}: ${reasonOf(error)}; tool state will not outlive the container`,
       );
       return;
@@ -45,6 +45,6 @@ function linkFromHome(name: string, operator: Operator, log: Log): void {
   try {
     if (lstatSync(path, { throwIfNoEntry: false }) === undefined) symlinkSync(`${IDENTITY_DIRECTORY}/${name}`, path);
   } catch (error) {
-    log.warn(`cannot link ${path} to ${IDENTITY_DIRECTORY}: ${reasonOf(error)}`);
+    log.warnOnce(`cannot link ${path} to ${IDENTITY_DIRECTORY}: ${reasonOf(error)}`);
   }
 }

@@ -19,6 +19,7 @@ export class Log {
   #level: LogLevel;
   #format: LogFormat;
   #pino: Logger | undefined;
+  readonly #told = new Set<string>();
   #waiting: { level: WrittenLevel; message: string }[] = [];
 
   constructor(level: LogLevel, format: LogFormat) {
@@ -37,6 +38,13 @@ export class Log {
 
   warn(message: string): void {
     this.#write('warn', message);
+  }
+
+  /** For what is found again at every look. */
+  warnOnce(message: string): void {
+    if (this.#told.has(message)) return;
+    this.#told.add(message);
+    this.warn(message);
   }
 
   info(message: string): void {

@@ -59,8 +59,10 @@ async function createProject([file, ...words]: readonly [string, ...string[]]) {
   await mkdir(dirname(vault), { recursive: true });
   await writeFile(vault, await defaultVault(), { mode: 0o644 });
   for (const path of [dirname(vault), dirname(dirname(vault)), directory]) await chmod(path, 0o777);
-  await mkdir(join(directory, 'secrets'), { mode: 0o700 });
-  await writeFile(join(directory, 'secrets/passphrase'), `${PASSPHRASE}\n`, { mode: 0o600 });
+  // In the home, where compose.yaml looks for it.
+  const passphrase = join(directory, 'home/.config/tazpod/passphrase');
+  await mkdir(dirname(passphrase), { recursive: true });
+  await writeFile(passphrase, `${PASSPHRASE}\n`, { mode: 0o600 });
   const override = join(directory, 'override.json');
   const service = { network_mode: 'none', labels: [inject('runLabel')] };
   await writeFile(override, JSON.stringify({ services: { tazpod: service } }));
@@ -69,7 +71,10 @@ async function createProject([file, ...words]: readonly [string, ...string[]]) {
   const options = [...words, '--project-name', newName(), ...files];
   /** Calls compose; what it wrote to its standard output. */
   const compose = async (...args: string[]): Promise<string> => {
-    const { stdout } = await execa(file, [...options, ...args], { stdin: 'ignore' });
+    const { stdout } = await execa(file, [...options, ...args], {
+      stdin: 'ignore',
+      env: { HOME: join(directory, 'home') },
+    });
     return stdout;
   };
   return {
