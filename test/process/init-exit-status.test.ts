@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 
-import { ALL, describeInits, LIKE_TINI, OURS, TINI, type Init } from '../support/inits.ts';
+import { ALL, CATATONIT, describeInits, DUMB_INIT, LIKE_TINI, OURS, TINI, type Init } from '../support/inits.ts';
 import { fixture, Sandbox, type StartOptions } from '../support/sandbox.ts';
 
 /** Every signal whose default is to end a process (signal(7)), glibc's own 32 and 33 among them. */
@@ -47,6 +47,12 @@ describeInits(ALL, (init) => {
     });
     expect(stdout).toBe(`/tmp/${script} one two words\n`);
     expect(code).toBe(9);
+  });
+});
+
+describeInits([DUMB_INIT, CATATONIT], (init) => {
+  test.each(['no-such-program', '/etc/passwd'])('does not tell why %s cannot be run', async (command) => {
+    expect(await end(init, [command])).toMatchObject({ code: init === DUMB_INIT ? 2 : 1 });
   });
 });
 

@@ -5,7 +5,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { expect, test } from 'vitest';
 
-import { ALL, describeInits, LIKE_TINI, OURS, OURS_UNPRIVILEGED } from '../support/inits.ts';
+import { ALL, CATATONIT, describeInits, DUMB_INIT, LIKE_TINI, OURS, OURS_UNPRIVILEGED } from '../support/inits.ts';
 import { createPod, startPod } from '../support/pod.ts';
 import { fixture, Sandbox, type Running } from '../support/sandbox.ts';
 import { KEYS, Terminal } from '../support/terminal.ts';
@@ -85,6 +85,20 @@ describeInits(LIKE_TINI, (init) => {
     expect(await running.exec(['sh', '-c', 'kill -ABRT 1; kill -TRAP 1; kill -SYS 1'])).toMatchObject({ code: 0 });
     expect(await received(running, [])).toEqual([]);
     expect(await caughtSignals(running)).toEqual(before);
+  });
+});
+
+describeInits([DUMB_INIT, CATATONIT], (init) => {
+  test('forwards every signal that it can catch, but TSTP', async () => {
+    await using sandbox = await Sandbox.create();
+    const running = await sandbox.start(init.line([fixture('signal-printer')]), init.options);
+    await running.stdout.waitFor('ready\n');
+    const forwarded = FORWARDED.filter((signal) => signal !== SIGTSTP);
+    for (const signal of forwarded) {
+      running.signal(signal);
+      await running.stdout.waitFor(new RegExp(`^${signal}\n`));
+    }
+    expect(await received(running, forwarded.slice(0, -1))).toEqual(forwarded);
   });
 });
 

@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 
-import { describeInits, LIKE_TINI, type Init } from '../support/inits.ts';
+import { ALL, describeInits, LIKE_TINI, type Init } from '../support/inits.ts';
 import { fixture, Sandbox, type Running } from '../support/sandbox.ts';
 import { KEYS, Terminal } from '../support/terminal.ts';
 
@@ -16,15 +16,7 @@ const SHELLS = [
   { shell: 'dash', command: ['dash', '-i'] },
 ] as const;
 
-describeInits(LIKE_TINI, (init) => {
-  test('puts the command in a process group of its own, in the foreground, in its own session', async () => {
-    await using sandbox = await Sandbox.create();
-    using terminal = await Terminal.open();
-    const groups = 'printf "%s %s\\n", getpgrp() == $$, POSIX::tcgetpgrp(0) == $$; system "ps -o sid= -p $$"';
-    await start(sandbox, init, ['perl', '-MPOSIX', '-e', `$| = 1; ${groups}`], terminal);
-    expect(await terminal.ended()).toMatch(/1 1\r\n +1\r\n$/);
-  });
-
+describeInits(ALL, (init) => {
   test('lets Ctrl-C, Ctrl-\\ and Ctrl-Z reach the command, once each', async () => {
     await using sandbox = await Sandbox.create();
     using terminal = await Terminal.open();
@@ -52,6 +44,16 @@ describeInits(LIKE_TINI, (init) => {
       await terminal.screen.waitFor('28\r\n');
     }
     expect(await receivedOn(terminal, running)).toEqual([28, 28, 28]);
+  });
+});
+
+describeInits(LIKE_TINI, (init) => {
+  test('puts the command in a process group of its own, in the foreground, in its own session', async () => {
+    await using sandbox = await Sandbox.create();
+    using terminal = await Terminal.open();
+    const groups = 'printf "%s %s\\n", getpgrp() == $$, POSIX::tcgetpgrp(0) == $$; system "ps -o sid= -p $$"';
+    await start(sandbox, init, ['perl', '-MPOSIX', '-e', `$| = 1; ${groups}`], terminal);
+    expect(await terminal.ended()).toMatch(/1 1\r\n +1\r\n$/);
   });
 
   test.each(SHELLS)('gives $shell job control, without a warning', async ({ command }) => {
