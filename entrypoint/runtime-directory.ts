@@ -28,9 +28,19 @@ export function claimRuntimeDirectory(log: Log): 'ours' | 'no-socket' | 'taken' 
     log.warn(
       `no control socket: cannot write to ${RUNTIME_DIRECTORY} (${reasonOf(error)}); tazpod will not work in the shell`,
     );
-    return lock(HOME, constants.O_RDONLY | constants.O_DIRECTORY) ? 'no-socket' : 'taken';
+    return lockHome() ? 'no-socket' : 'taken';
   }
   return lock(LOCK_FILE, constants.O_RDWR | constants.O_CREAT) ? 'ours' : 'taken';
+}
+
+/** Where nobody can make a lock file, the home's directory is one. Without a home there is no enclave to quarrel about. */
+function lockHome(): boolean {
+  try {
+    return lock(HOME, constants.O_RDONLY | constants.O_DIRECTORY);
+  } catch (error) {
+    if (errnoName(error) === undefined) throw error;
+    return true;
+  }
 }
 
 /** Takes the lock of a file or directory; it stays open, and the lock held, until we end. */

@@ -339,6 +339,16 @@ describe('the control socket', () => {
   });
 });
 
+test('without root, home and workspace it is still an init', async () => {
+  await using pod = await createPod(null);
+  const running = await startPod(pod, ['sh', '-c', 'echo ran; exit 7'], {
+    user: 1000,
+    prepare: 'rm -rf /home/tazpod /run/tazpod; umount /workspace; rmdir /workspace',
+  });
+  expect(await running.exited).toEqual({ code: 7, signal: null });
+  expect(await running.stdout.whole()).toBe('ran\n');
+});
+
 test('an image without the account gets one', async () => {
   await using pod = await createPod(null);
   const { bundle } = pod;
