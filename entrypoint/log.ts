@@ -13,6 +13,12 @@ type WrittenLevel = Exclude<LogLevel, 'silent'>;
 
 export type LogFormat = 'json' | 'pretty';
 
+interface Entry {
+  readonly level: WrittenLevel;
+  readonly message: string;
+  readonly hint?: string | undefined;
+}
+
 const NAME = 'tazpod-entrypoint';
 
 export class Log {
@@ -20,7 +26,7 @@ export class Log {
   #format: LogFormat;
   #pino: Logger | undefined;
   readonly #told = new Set<string>();
-  #waiting: { level: WrittenLevel; message: string }[] = [];
+  #waiting: Entry[] = [];
 
   constructor(level: LogLevel, format: LogFormat) {
     this.#level = level;
@@ -33,11 +39,11 @@ export class Log {
   }
 
   error(message: string, hint?: string): void {
-    this.#write('error', hint === undefined ? message : `${message}\n  ${hint}`);
+    this.#write({ level: 'error', message, hint });
   }
 
   warn(message: string): void {
-    this.#write('warn', message);
+    this.#write({ level: 'warn', message });
   }
 
   /** For what is found again at every look. */
@@ -48,15 +54,15 @@ export class Log {
   }
 
   info(message: string): void {
-    this.#write('info', message);
+    this.#write({ level: 'info', message });
   }
 
   debug(message: string): void {
-    this.#write('debug', message);
+    this.#write({ level: 'debug', message });
   }
 
   trace(message: string): void {
-    this.#write('trace', message);
+    this.#write({ level: 'trace', message });
   }
 
   /** Loads what the format needs (some milliseconds: not before the command runs) and writes what waits. */
@@ -74,18 +80,21 @@ export class Log {
 
   /** Writes what still waits, as it is. */
   flush(): void {
-    for (const { level, message } of this.#waiting.splice(0)) this.#emit(level, message);
+    for (const entry of this.#waiting.splice(0)) this.#emit(entry);
   }
 
-  #write(level: WrittenLevel, message: string): void {
-    if (LOG_LEVELS[level] < LOG_LEVELS[this.#level]) return;
-    if (this.#format === 'json' && this.#pino === undefined) this.#waiting.push({ level, message });
-    else this.#emit(level, message);
+  #write(entry: Entry): void {
+    if (LOG_LEVELS[entry.level] < LOG_LEVELS[this.#level]) return;
+    if (this.#format === 'json' && this.#pino === undefined) this.#waiting.push(entry);
+    else this.#emit(entry);
   }
 
-  #emit(level: WrittenLevel, message: string): void {
-    if (this.#pino !== undefined) this.#pino[level](message);
-    else writeLine(`${NAME}: ${level === 'info' ? '' : `${level === 'warn' ? 'warning' : level}: `}${message}\n`);
+  #emit({ level, message, hint }: Entry): void {
+    if (this.#pino !== undefined) this.#pino[level](hint === undefined ? {} : { hint }, message);
+    else
+      writeLine(
+        `${NAME}: ${level === 'info' ? '' : `${level === 'warn' ? 'warning' : level}: `}${message}\n${hint === undefined ? '' : `  hint: ${hint}\n`}`,
+      );
   }
 }
 
