@@ -43,10 +43,10 @@ export class SignalRouter {
     this.#phase = 'ending';
   }
 
-  /** Forwards a signal at once where nothing else is to be done about it. */
+  /** Forwards a signal at once, where there is a command to forward it to: none overtakes another. */
   readonly relay = (signal: number): boolean => {
-    if (this.#phase !== 'running' || this.#stopSignals.has(signal)) return false;
-    this.route(signal);
+    if (this.#phase !== 'running') return false;
+    this.#forward(signal);
     return true;
   };
 
@@ -58,14 +58,19 @@ export class SignalRouter {
         else this.#kept.push(signal);
         return;
       case 'running':
-        this.send(signal);
-        this.#log.debug(`forwarded ${signalName(signal)}`);
-        if (this.#stopSignals.has(signal)) this.#onStop();
+        this.#forward(signal);
         return;
       case 'ending':
         if (this.#stopSignals.has(signal)) this.#onStop();
     }
   };
+
+  #forward(signal: number): void {
+    this.send(signal);
+    this.#log.debug(`forwarded ${signalName(signal)}`);
+    // What a stop sets going is the event loop's to do: this may run in the moment that the signal arrives.
+    if (this.#stopSignals.has(signal)) setImmediate(this.#onStop);
+  }
 
   /** Sends the command a signal. */
   send(signal: number): void {

@@ -78,7 +78,7 @@ export function signalNumber(text: string): number | undefined {
 export interface SignalListener {
   /**
    * A signal of FORWARDED, in the very moment that it arrives, before `signal` is asked: a round of the event loop costs
-   * as much as all the rest of the way. May make system calls, no more.
+   * as much as all the rest of the way. May make system calls, and leave other work to the event loop.
    * @returns whether that was all there is to do
    */
   readonly relay: (signal: number) => boolean;
