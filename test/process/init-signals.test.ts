@@ -146,8 +146,8 @@ async function caughtSignals({ pid }: Running): Promise<bigint> {
 }
 
 /**
- * What signal-printer has received in all. Two more LAST end the list, one after the other: had something been forwarded twice, or
- * late, it would stand before the second.
+ * What signal-printer has received in all. Two more LAST end the list, one after the other: had something been forwarded twice,
+ * it would be there before the second.
  */
 async function received(running: Running, sent: readonly number[]): Promise<number[]> {
   running.signal(LAST);
@@ -156,6 +156,6 @@ async function received(running: Running, sent: readonly number[]): Promise<numb
   running.signal(LAST);
   await running.stdout.waitFor(new RegExp(`^${LAST}\n`, 'm'));
   const printed = running.stdout.text.trimEnd().split('\n').slice(1).map(Number);
-  expect(printed.slice(-2)).toEqual([LAST, LAST]);
-  return printed.slice(0, -2).sort((a, b) => a - b);
+  // Sorted first: nobody promises the order of different signals. Each thread of a program may take one, at the same time.
+  return printed.sort((a, b) => a - b).slice(0, -2);
 }
