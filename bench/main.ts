@@ -5,10 +5,10 @@
 import { execa } from 'execa';
 import { installMissing } from '../build/debian.ts';
 import { buildExecutable } from '../build/executable.ts';
+import { describeMachine, load } from '../recording/machine.ts';
 import type { Benchmark } from './benchmark.ts';
 import { exit } from './exit.ts';
 import { idle } from './idle.ts';
-import { describeMachine, load } from './machine.ts';
 import { recordFigure, spell, writePage, writeResult, type RecordedFigure } from './record.ts';
 import { signals } from './signals.ts';
 import { start } from './start.ts';
@@ -43,7 +43,7 @@ async function run(wanted: readonly string[]): Promise<number> {
   await buildExecutable();
   await outrun();
 
-  const machine = await describeMachine();
+  const machine = await describeMachine(['tini', 'dumb-init', 'catatonit']);
   let allReached = true;
   for (const benchmark of BENCHMARKS) {
     if (wanted.length > 0 && !wanted.includes(benchmark.name)) continue;

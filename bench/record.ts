@@ -1,19 +1,16 @@
 // What a benchmark leaves behind: bench/results/NAME.json, and the tables in docs/benchmarks.md that are made of all of them.
 
-import { readFile, readdir, writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
-import { format } from 'prettier';
-
-import { PROJECT } from '../sandbox/container.ts';
+import { sentenceOn, type Machine } from '../recording/machine.ts';
+import { Records, table } from '../recording/records.ts';
 import type { Figure } from './benchmark.ts';
 import { REFERENCE } from './contestants.ts';
-import type { Machine } from './machine.ts';
 import type { Summary } from './samples.ts';
 
-const RESULTS = join(PROJECT, 'bench/results');
-const PAGE = join(PROJECT, 'docs/benchmarks.md');
-/** The page's tables stand between these; what is around them is written by hand. */
-const [BEGIN, END] = ['<!-- tables: npm run bench -->', '<!-- end of tables -->'];
+const RECORDS = new Records<Result>({
+  results: 'bench/results',
+  page: 'docs/benchmarks.md',
+  command: 'npm run bench',
+});
 
 export interface RecordedFigure {
   readonly title: string;
@@ -48,36 +45,18 @@ export function recordFigure({ title, unit, method, tail = false, bar, samples }
 }
 
 export async function writeResult(result: Result): Promise<void> {
-  const text = await format(JSON.stringify(result), { parser: 'json', objectWrap: 'preserve' });
-  await writeFile(join(RESULTS, `${result.benchmark}.json`), text);
+  await RECORDS.write(result.benchmark, result);
 }
 
-/**
- * Makes the page's tables anew from every result that is recorded, in the order of `names`.
- * @throws Error if the page has lost its markers
- */
+/** Makes the page's tables anew from every result that is recorded, in the order of `names`. */
 export async function writePage(names: readonly string[]): Promise<void> {
-  const recorded = new Set((await readdir(RESULTS)).map((file) => basename(file, '.json')));
-  const results = await Promise.all(names.filter((name) => recorded.has(name)).map(readResult));
-  const page = await readFile(PAGE, 'utf8');
-  const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
-  if (begin === -1 || end < begin) throw new Error(`cannot write the tables: ${PAGE} has no place for them`);
-  const tables = results.flatMap((result) => [
-    ...result.figures.map(tableOf),
-    `Measured ${result.date.slice(0, 10)}; load of the machine ${result.load.before} before, ${result.load.after} after.`,
+  await RECORDS.writePage(names, (results) => [
+    ...(results[0] === undefined ? [] : [sentenceOn(results[0].machine)]),
+    ...results.flatMap((result) => [
+      ...result.figures.map(tableOf),
+      `Measured ${result.date.slice(0, 10)}; load of the machine ${result.load.before} before, ${result.load.after} after.`,
+    ]),
   ]);
-  const machine = results[0] === undefined ? [] : [sentenceOn(results[0].machine)];
-  const text = [page.slice(0, begin) + BEGIN, ...machine, ...tables, page.slice(end)].join('\n\n');
-  await writeFile(PAGE, await format(text, { parser: 'markdown', proseWrap: 'preserve', printWidth: 120 }));
-}
-
-async function readResult(name: string): Promise<Result> {
-  return JSON.parse(await readFile(join(RESULTS, `${name}.json`), 'utf8')) as Result;
-}
-
-function sentenceOn({ processor, cores, memoryGiB, kernel, system, node, packages }: Machine): string {
-  const versions = Object.entries(packages).map(([name, version]) => `${name} ${version}`);
-  return `${processor}, ${cores} cores, ${memoryGiB} GiB; Linux ${kernel}, ${system}; Node ${node}; ${versions.join(', ')}.`;
 }
 
 /** The figure as a Markdown table, with what must be reached and whether it is. */
@@ -88,9 +67,8 @@ function tableOf({ title, unit, method, tail, bar, contestants }: RecordedFigure
     const ratio = reference ? (median / reference).toFixed(2) : '–';
     return [name, ...[median, ...(tail ? [p99] : []), lowest, highest].map(spell), ratio];
   });
-  const lines = [header, header.map((_, column) => (column === 0 ? ':--' : '--:')), ...rows];
   const verdict = bar === null ? '' : ` **Must reach: ${bar.text} — ${bar.reached ? 'reached' : 'not reached'}.**`;
-  return `### ${title}\n\n${lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n')}\n\n${method}${verdict}`;
+  return `### ${title}\n\n${table([header, ...rows])}\n\n${method}${verdict}`;
 }
 
 /** Three digits at the least, no more than one behind the point where there are two before it. */

@@ -11,11 +11,12 @@ export interface Machine {
   readonly kernel: string;
   readonly system: string;
   readonly node: string;
-  /** Debian's versions of the inits that ours is compared with. */
+  /** Debian's versions of other programs that took part. */
   readonly packages: Readonly<Record<string, string>>;
 }
 
-export async function describeMachine(): Promise<Machine> {
+/** @param packages names of Debian's packages whose versions matter */
+export async function describeMachine(packages: readonly string[] = []): Promise<Machine> {
   const processors = cpus();
   return {
     processor: processors[0]?.model.trim() ?? 'unknown',
@@ -24,10 +25,15 @@ export async function describeMachine(): Promise<Machine> {
     kernel: release(),
     system: /^PRETTY_NAME="(.*)"$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'unknown',
     node: process.version,
-    packages: Object.fromEntries(
-      await Promise.all(['tini', 'dumb-init', 'catatonit'].map(async (name) => [name, await versionOf(name)])),
-    ),
+    packages: Object.fromEntries(await Promise.all(packages.map(async (name) => [name, await versionOf(name)]))),
   };
+}
+
+/** The facts in one sentence. */
+export function sentenceOn({ processor, cores, memoryGiB, kernel, system, node, packages }: Machine): string {
+  const versions = Object.entries(packages).map(([name, version]) => `${name} ${version}`);
+  const programs = [`Node ${node}`, ...(versions.length === 0 ? [] : [versions.join(', ')])];
+  return `${processor}, ${cores} cores, ${memoryGiB} GiB; Linux ${kernel}, ${system}; ${programs.join('; ')}.`;
 }
 
 /** How many processes wanted to run at the same time, over the last minute: above `cores`, figures are worth less. */
