@@ -8,6 +8,7 @@ import { errnoName, reasonOf, TazpodError } from '../lib/errors.ts';
 import { ENCLAVE, ENCLAVE_NAME, HOME, PASSPHRASE_CACHE_NAME } from '../lib/paths.ts';
 import { hasCapability, isForbidden } from './capabilities.ts';
 import { Directory } from './directory.ts';
+import { isEmpty } from './listing.ts';
 import type { Log } from './log.ts';
 import { attach, createTmpfs } from './mount.ts';
 import { readMounts } from './mountinfo.ts';
@@ -212,9 +213,9 @@ function adoptEnclave(home: Directory, operator: Operator, log: Log): Enclave {
     // Whatever mode was asked for: where the image has the directory, runc gives the mount the directory's mode.
     chmodSync(root.path(), 0o700);
     const cached = hasCache(root, operator);
-    if (!cached && readdirSync(root.path()).length > 0) {
+    if (!cached && !isEmpty(root)) {
       log.warn(`${ENCLAVE} held what a torn unlock left: wiped`);
-      if (!wipe(root, device))
+      if (!wipe(root))
         throw new TazpodError('cannot-mount', `cannot empty ${ENCLAVE}, which holds what a torn unlock left`);
     }
     return { device, size: blocks * bsize, root, ours: false, cached };

@@ -69,9 +69,9 @@ export class Keeper {
    */
   recover(keep: boolean): boolean {
     if (!isEnclaveMounted()) return false;
-    const { root, device, cached } = openEnclave(this.#operator, this.#size, this.#log);
+    const { root, cached } = openEnclave(this.#operator, this.#size, this.#log);
     using _closing = root;
-    if (cached && !keep) wipe(root, device);
+    if (cached && !keep) wipe(root);
     return cached && keep;
   }
 
@@ -199,7 +199,7 @@ export class Keeper {
 
   #destroy(enclave: Enclave): Replies['close'] {
     const { device } = enclave;
-    const isEmpty = this.#attempt('wipe the enclave', () => wipe(enclave.root, device));
+    const isEmpty = this.#attempt('wipe the enclave', () => wipe(enclave.root));
     enclave.root.close();
     if (isEmpty !== true)
       this.#log.error(`cannot remove everything from ${ENCLAVE}: what is left has no contents any more`);
