@@ -29,6 +29,7 @@ export const SEA_CONFIGURATION = {
     '--disable-sigusr1', // SIGUSR1 is the command's; it opens no inspector
     '--openssl-config=/dev/null', // nor does OPENSSL_CONF load a provider as root
     '--v8-pool-size=0', // three threads less that idle in every container
+    '--no-memory-reducer', // it would wake an idle PID 1 every eight seconds, for ever
     '--disable-warning=ExperimentalWarning', // node:ffi
   ],
 };
