@@ -20,6 +20,7 @@ export function mainHelp(): string {
     'options:',
     ...columns([
       ['--json', 'print one JSON object on standard output, for errors too'],
+      ['-q, --quiet', 'leave out notes of what was done; warnings and errors still come'],
       ['-h, --help', 'show the help, after a verb that of the verb'],
       ['--version', 'show the version'],
     ]),

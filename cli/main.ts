@@ -27,8 +27,11 @@ async function tazpod(words: readonly string[], output: Output): Promise<number>
       const variable = verb.takesPassphrase ? passphraseVariable() : undefined;
       becomeOperator({ optional: !verb.inContainer });
       const run = await verb.load();
-      const isWorker = given.value('control-fd') !== undefined;
-      return await run({ given, output: isWorker ? output.forWorker() : output, passphraseVariable: variable });
+      return await run({
+        given,
+        output: given.flag('quiet') ? output.quieter() : output,
+        passphraseVariable: variable,
+      });
     }
   }
 }

@@ -7,6 +7,7 @@ type Options = Readonly<Record<string, OptionSpec>>;
 /** Of every verb. */
 export const COMMON_OPTIONS = {
   json: { type: 'boolean', text: 'print one JSON object on standard output, for errors too' },
+  quiet: { type: 'boolean', short: 'q', text: 'leave out notes of what was done; warnings and errors still come' },
   help: { type: 'boolean', short: 'h', text: 'show this help' },
 } as const satisfies Options;
 

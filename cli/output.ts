@@ -15,14 +15,14 @@ export class Output {
   readonly #json: boolean;
   readonly #quiet: boolean;
 
-  /** `quiet`: only warnings and errors, for PID 1's workers: its log tells the rest. */
+  /** `quiet`: only warnings and errors. */
   constructor({ json, quiet = false }: { readonly json: boolean; readonly quiet?: boolean }) {
     this.#json = json;
     this.#quiet = quiet;
   }
 
-  /** The same output for a worker of PID 1. */
-  forWorker(): Output {
+  /** The same output, without notes. */
+  quieter(): Output {
     return new Output({ json: this.#json, quiet: true });
   }
 

@@ -103,6 +103,7 @@ async function writeVault(client: ControlClient, lock: Replies['save'], output: 
     await client.request({
       op: 'saved',
       baseline: encodeBaseline({ ...baseline, vault: fingerprintOf(sealed), contents }),
+      bytes: sealed.length,
     });
     output.note(`saved: ${formatSize(sealed.length)} in ${VAULT_FILE}`);
     return { written: true, leftOut };

@@ -127,7 +127,8 @@ export function spawnWorker(
     [2, 2],
     [CONTROL, connection],
   ]);
-  const words = ['tazpod', verb, '--control-fd', String(CONTROL)];
+  // What was done, PID 1's own log tells.
+  const words = ['tazpod', verb, '--quiet', '--control-fd', String(CONTROL)];
   if (passphrase !== undefined) {
     descriptors.set(PASSPHRASE, passphrase);
     words.push('--passphrase-fd', String(PASSPHRASE));

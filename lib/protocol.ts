@@ -19,7 +19,7 @@ export const MAX_BASELINE_LENGTH = 1024;
  * - `open`: begin an unlock: mount the enclave.
  * - `commit`: end it: bridge `.aws`; from here on the state is unlocked.
  * - `save`: take the saver's lock (waits while another holds it) and learn what was saved last.
- * - `saved`: the vault file now holds what `baseline` describes. The lock stays with the connection.
+ * - `saved`: the vault file now holds what `baseline` describes, in so many `bytes`. The lock stays with the connection.
  * - `close`: lock: unmount the bridge, wipe and unmount the enclave.
  *
  * `baseline` describes the vault file and the contents that were read or written last. Only clients understand it;
@@ -30,7 +30,7 @@ export type Request =
   | { readonly op: 'open' }
   | { readonly op: 'commit'; readonly baseline: string }
   | { readonly op: 'save' }
-  | { readonly op: 'saved'; readonly baseline: string }
+  | { readonly op: 'saved'; readonly baseline: string; readonly bytes: number }
   | { readonly op: 'close' };
 
 export type VaultState = 'locked' | 'opening' | 'unlocked' | 'closing';
@@ -111,16 +111,22 @@ export function decodeRequest(line: string): Request {
     case 'close':
       return { op };
     case 'commit':
-    case 'saved': {
-      const baseline = value['baseline'];
-      if (typeof baseline !== 'string' || baseline.length > MAX_BASELINE_LENGTH) {
-        throw new TazpodError('usage', `cannot take the request "${op}": its baseline is missing or too long`);
-      }
-      return { op, baseline };
-    }
+      return { op, baseline: baselineOf(op, value) };
+    case 'saved':
+      return { op, baseline: baselineOf(op, value), bytes: bytesOf(op, value) };
     default:
       throw new TazpodError('usage', 'cannot tell what the request asks for');
   }
+}
+
+function baselineOf(op: Op, { baseline }: Record<string, unknown>): string {
+  if (typeof baseline === 'string' && baseline.length <= MAX_BASELINE_LENGTH) return baseline;
+  throw new TazpodError('usage', `cannot take the request "${op}": its baseline is missing or too long`);
+}
+
+function bytesOf(op: Op, { bytes }: Record<string, unknown>): number {
+  if (typeof bytes === 'number' && Number.isSafeInteger(bytes) && bytes >= 0) return bytes;
+  throw new TazpodError('usage', `cannot take the request "${op}": its bytes are missing, or no number of bytes`);
 }
 
 /** One reply as its line, newline included. */

@@ -129,7 +129,7 @@ describe('a save', () => {
   test('is refused while the vault is locked', async () => {
     using client = await Control.connect(running);
     await expect(client.request({ op: 'save' })).rejects.toMatchObject({ code: 'locked' });
-    await expect(client.request({ op: 'saved', baseline: 'x' })).rejects.toMatchObject({ code: 'usage' });
+    await expect(client.request({ op: 'saved', baseline: 'x', bytes: 1 })).rejects.toMatchObject({ code: 'usage' });
   });
 
   test('has the turn until its connection ends, and what it noted is the next one’s to know', async () => {
@@ -140,9 +140,11 @@ describe('a save', () => {
     expect(await first.request({ op: 'save' })).toMatchObject({ baseline: 'one' });
 
     using second = await Control.connect(running);
-    await expect(second.request({ op: 'saved', baseline: 'stolen' })).rejects.toMatchObject({ code: 'usage' });
+    await expect(second.request({ op: 'saved', baseline: 'stolen', bytes: 1 })).rejects.toMatchObject({
+      code: 'usage',
+    });
     const waiting = second.request({ op: 'save' });
-    await first.request({ op: 'saved', baseline: 'two' });
+    await first.request({ op: 'saved', baseline: 'two', bytes: 1 });
     await first.end();
     expect(await waiting).toMatchObject({ baseline: 'two' });
   });

@@ -21,7 +21,7 @@ const requests: Request[] = [
   { op: 'open' },
   { op: 'commit', baseline: '' },
   { op: 'save' },
-  { op: 'saved', baseline: '\u0000"\n é 🔐' },
+  { op: 'saved', baseline: '\u0000"\n é 🔐', bytes: 2 ** 40 + 1 },
   { op: 'close' },
 ];
 
@@ -33,9 +33,21 @@ test.each(requests)('a request $op comes out as it went in, on one line', (reque
 
 test('the longest baseline fits into a line, whatever its characters', () => {
   for (const character of ['x', '"', '\u0001', '🔐'.charAt(0)]) {
-    const line = encodeRequest({ op: 'saved', baseline: character.repeat(MAX_BASELINE_LENGTH) });
+    const line = encodeRequest({ op: 'saved', baseline: character.repeat(MAX_BASELINE_LENGTH), bytes: 0 });
     expect(Buffer.byteLength(line)).toBeLessThan(MAX_LINE_BYTES);
   }
+});
+
+test.each([
+  '{"v":1,"op":"saved","bytes":1}',
+  '{"v":1,"op":"saved","baseline":""}',
+  '{"v":1,"op":"saved","baseline":"","bytes":"1"}',
+  '{"v":1,"op":"saved","baseline":"","bytes":-1}',
+  '{"v":1,"op":"saved","baseline":"","bytes":1.5}',
+  '{"v":1,"op":"commit"}',
+  '{"v":1,"op":"commit","baseline":1}',
+])('%s is refused with `usage`', (line) => {
+  expect(catching(() => decodeRequest(line))).toMatchObject({ code: 'usage' });
 });
 
 test('what is no request is refused with `usage`, never with a defect of ours', () => {

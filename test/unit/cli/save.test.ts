@@ -58,6 +58,18 @@ test('a changed permission bit is a change', async () => {
   expect(JSON.parse((await session.tazpod(['save', '--json'])).stdout)).toMatchObject({ written: true });
 });
 
+test('with --quiet says nothing of what was done, and still what went wrong', async () => {
+  await using session = await Session.begin();
+  await session.unlock();
+  await session.shell('echo new >secrets/new');
+  expect(await session.tazpod(['save', '--quiet'])).toMatchObject({ code: 0, stdout: '', stderr: '' });
+  await session.shell('ln -s /etc secrets/away');
+  expect(await session.tazpod(['save', '-q'])).toMatchObject({
+    code: 13,
+    stderr: expect.stringMatching(/^tazpod: warning: away is left out.*\ntazpod: cannot save everything/),
+  });
+});
+
 test('the first save makes a new vault, of mode 0600, also of an empty enclave', async () => {
   await using session = await Session.begin({});
   await session.unlock();
