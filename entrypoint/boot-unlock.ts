@@ -36,6 +36,8 @@ export interface BootUnlock {
   readonly passphrase: number | undefined;
   readonly passphraseFile: string | undefined;
   readonly terminal: number | undefined;
+  /** Whether the shell can reach us, to try again. */
+  readonly hasSocket: boolean;
   /** Resolves with the signal that aborts the boot. */
   readonly aborted: Promise<number>;
 }
@@ -75,7 +77,7 @@ function openPassphrase({ passphrase, passphraseFile, operator }: BootUnlock): n
 }
 
 async function runWorker(boot: BootUnlock, passphrase: number | undefined, prompts: boolean): Promise<void> {
-  const { workers, keeper, aborted, terminal } = boot;
+  const { workers, keeper, aborted, terminal, hasSocket } = boot;
   const worker = workers.start('unlock', { passphrase, terminal: prompts ? terminal : undefined });
   const abort = aborted.then((signal) => new BootAborted(signal));
   const end = await Promise.race([worker.ended, abort]);
@@ -89,7 +91,7 @@ async function runWorker(boot: BootUnlock, passphrase: number | undefined, promp
   // Ctrl-C at the prompt reaches the worker alone: it means the boot.
   if (prompts && status === 128 + constants.signals.SIGINT) throw new BootAborted(constants.signals.SIGINT);
   throw new TazpodError('locked', `cannot unlock the vault (status ${status}, the reason is above): it stays locked`, {
-    hint: '`tazpod unlock` in the shell tries again',
+    hint: hasSocket ? '`tazpod unlock` in the shell tries again' : undefined,
   });
 }
 

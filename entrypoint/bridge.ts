@@ -49,6 +49,9 @@ export function bridgeAws(enclave: Enclave, operator: Operator, log: Log): Bridg
     restoreAside(operator);
     if (error instanceof TazpodError) throw error;
     throw new TazpodError('cannot-mount', `cannot bridge ${BRIDGE_SOURCE} to ${BRIDGE_TARGET}: ${reasonOf(error)}`, {
+      hint: isReadOnly(error)
+        ? `the operator must be able to write to its home: --tmpfs ${HOME}:mode=0755,uid=${operator.uid},gid=${operator.gid}`
+        : undefined,
       cause: error,
     });
   }
@@ -78,6 +81,12 @@ export function restoreAside(operator: Operator): void {
     // The operator put something of its own there meanwhile (ENOTEMPTY, ENOTDIR), or the home is not writable: both stay.
     if (errnoName(error) === undefined) throw error;
   }
+}
+
+/** A root file system that is read-only, or a home that is somebody else's. */
+function isReadOnly(error: unknown): boolean {
+  const name = errnoName(error);
+  return name === 'EROFS' || name === 'EACCES';
 }
 
 function openSource(enclave: Enclave, operator: Operator): Directory {

@@ -59,6 +59,11 @@ export class ControlServer {
     this.#server = server;
   }
 
+  /** Whether the operator's tools can reach us. */
+  get isListening(): boolean {
+    return this.#server !== undefined;
+  }
+
   /**
    * A connection for a worker.
    * @returns the descriptor that it is to inherit (the caller closes it after the spawn), and the end of the connection

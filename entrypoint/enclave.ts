@@ -11,17 +11,13 @@ import { Directory } from './directory.ts';
 import { isEmpty } from './listing.ts';
 import type { Log } from './log.ts';
 import { attach, createTmpfs } from './mount.ts';
-import { readMounts } from './mountinfo.ts';
+import { readMounts, type Mount } from './mountinfo.ts';
 import type { Operator } from './operator.ts';
 import { unmountDevice, type Unmounted } from './unmount.ts';
 import { wipe } from './wipe.ts';
 
 const TMPFS_MAGIC = 0x01021994; // statfs(2)
 const MOST_ENTRIES = 200_000;
-
-const CAPABILITY_HINT =
-  'start the container with --cap-add SYS_ADMIN --security-opt apparmor=unconfined, or have the engine mount it: ' +
-  `--tmpfs ${ENCLAVE}:size=64m,mode=0700,uid=1000,gid=1000`;
 
 /** A RAM mount at the enclave's path that is ready to hold secrets. */
 export interface Enclave {
@@ -89,9 +85,14 @@ function openHome(): Directory {
   }
 }
 
-/** The type of what is mounted at the enclave's path, the uppermost. */
+/** The type of what is mounted at the enclave's path. */
 function mountedFileSystem(): string | undefined {
-  return readMounts().findLast((mount) => mount.point.equals(Buffer.from(ENCLAVE)))?.fileSystem;
+  return enclaveMount()?.fileSystem;
+}
+
+/** What is mounted at the enclave's path, the uppermost. */
+function enclaveMount(): Mount | undefined {
+  return readMounts().findLast((mount) => mount.point.equals(Buffer.from(ENCLAVE)));
 }
 
 function openMountPoint(home: Directory, operator: Operator, log: Log): Directory {
@@ -148,7 +149,7 @@ function refused(cause: unknown): TazpodError {
 function mountEnclave(home: Directory, operator: Operator, size: number, log: Log): Enclave {
   if (!hasCapability('SYS_ADMIN')) {
     throw new TazpodError('cannot-mount', `cannot mount ${ENCLAVE}: CAP_SYS_ADMIN is missing`, {
-      hint: CAPABILITY_HINT,
+      hint: capabilityHint(operator),
     });
   }
   using point = openMountPoint(home, operator, log);
@@ -159,11 +160,23 @@ function mountEnclave(home: Directory, operator: Operator, size: number, log: Lo
   } catch (error) {
     root?.close();
     throw new TazpodError('cannot-mount', `cannot mount ${ENCLAVE}: ${reasonOf(error)}`, {
-      hint: isForbidden(error) ? CAPABILITY_HINT : undefined,
+      hint: isForbidden(error) ? capabilityHint(operator) : undefined,
       cause: error,
     });
   }
   return { device: root.stat().dev, size, root, ours: true, cached: false };
+}
+
+/** What would let us mount; as another user than root no flag would. */
+function capabilityHint(operator: Operator): string {
+  const byEngine = `have the engine mount it: ${engineMount(operator)}`;
+  return process.getuid?.() === 0
+    ? `start the container with --cap-add SYS_ADMIN --security-opt apparmor=unconfined, or ${byEngine}`
+    : byEngine;
+}
+
+function engineMount({ uid, gid }: Operator): string {
+  return `--tmpfs ${ENCLAVE}:size=64m,mode=0700,uid=${uid},gid=${gid}`;
 }
 
 function createEnclaveFileSystem(operator: Operator, size: number, log: Log): Directory {
@@ -207,11 +220,14 @@ function adoptEnclave(home: Directory, operator: Operator, log: Log): Enclave {
       chownSync(root.path(), operator.uid, operator.gid);
     } else if (uid !== operator.uid) {
       throw new TazpodError('cannot-mount', `cannot use ${ENCLAVE}: it belongs to uid ${uid}, not to the operator`, {
-        hint: `mount it with --tmpfs ${ENCLAVE}:size=64m,mode=0700,uid=${operator.uid},gid=${operator.gid}`,
+        hint: `mount it with ${engineMount(operator)}`,
       });
     }
     // Whatever mode was asked for: where the image has the directory, runc gives the mount the directory's mode.
     chmodSync(root.path(), 0o700);
+    if (isSwapOn() && enclaveMount()?.options.includes('noswap') !== true) {
+      log.warnOnce('the enclave may be swapped to disk: the engine did not forbid it (noswap), and swap is on');
+    }
     const cached = hasCache(root, operator);
     if (!cached && !isEmpty(root)) {
       log.warn(`${ENCLAVE} held what a torn unlock left: wiped`);

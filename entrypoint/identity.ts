@@ -25,9 +25,14 @@ export function prepareIdentity(operator: Operator, log: Log): void {
     } finally {
       process.umask(umask);
     }
-    for (const name of IDENTITY_NAMES) {
-      // `.aws` is the bridge's place, which has the vault's.
-      if (name !== AWS_NAME) linkFromHome(name, operator, log);
+    // `.aws` is the bridge's place, which has the vault's.
+    const failed = Map.groupBy(
+      IDENTITY_NAMES.filter((name) => name !== AWS_NAME),
+      (name) => linkFromHome(name, operator),
+    );
+    for (const [reason, names] of failed) {
+      if (reason === undefined) continue;
+      log.warnOnce(`cannot link ${names.join(', ')} in ${operator.home} to ${IDENTITY_DIRECTORY}: ${reason}`);
     }
   });
 }
@@ -40,11 +45,13 @@ function makeDirectory(path: string): void {
   }
 }
 
-function linkFromHome(name: string, operator: Operator, log: Log): void {
+/** Answers why the link cannot be made, if it cannot. */
+function linkFromHome(name: string, operator: Operator): string | undefined {
   const path = `${operator.home}/${name}`;
   try {
     if (lstatSync(path, { throwIfNoEntry: false }) === undefined) symlinkSync(`${IDENTITY_DIRECTORY}/${name}`, path);
+    return undefined;
   } catch (error) {
-    log.warnOnce(`cannot link ${path} to ${IDENTITY_DIRECTORY}: ${reasonOf(error)}`);
+    return reasonOf(error);
   }
 }

@@ -10,6 +10,8 @@ export interface Mount {
   /** Where: a path in the process's root. */
   readonly point: Buffer;
   readonly fileSystem: string;
+  /** The file system's own options, such as `size=65536k`. */
+  readonly options: readonly string[];
 }
 
 /** The mounts that a process sees, in the order they were made at a path. */
@@ -21,10 +23,10 @@ export function readMounts(pid: number | 'self' = 'self'): Mount[] {
 function parseLine(line: string): Mount[] {
   const fields = line.split(' ');
   const [, , device, root, point] = fields;
-  // Optional fields end with a lone hyphen; the type follows it.
-  const fileSystem = fields[fields.indexOf('-', 6) + 1];
+  // Optional fields end with a lone hyphen; type, source and the file system's options follow it.
+  const [fileSystem, , options = ''] = fields.slice(fields.indexOf('-', 6) + 1);
   if (device === undefined || root === undefined || point === undefined || fileSystem === undefined) return [];
-  return [{ device, root: unescape(root), point: unescape(point), fileSystem }];
+  return [{ device, root: unescape(root), point: unescape(point), fileSystem, options: options.split(',') }];
 }
 
 /** The kernel writes space, tab, newline and backslash as a backslash and three octal digits. */

@@ -25,8 +25,10 @@ export function claimRuntimeDirectory(log: Log): 'ours' | 'no-socket' | 'taken' 
   try {
     makeWritable();
   } catch (error) {
+    const { getuid, getgid } = process;
+    const owner = getuid === undefined || getuid() === 0 ? '' : `:uid=${getuid()},gid=${getgid?.() ?? 0}`;
     log.warn(
-      `no control socket: cannot write to ${RUNTIME_DIRECTORY} (${reasonOf(error)}); tazpod will not work in the shell`,
+      `no control socket: cannot write to ${RUNTIME_DIRECTORY} (${reasonOf(error)}); tazpod will not work in the shell (with --tmpfs ${RUNTIME_DIRECTORY}${owner} it does)`,
     );
     return lockHome() ? 'no-socket' : 'taken';
   }

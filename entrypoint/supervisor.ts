@@ -197,6 +197,7 @@ export class Supervisor {
         passphrase: this.#passphrase,
         passphraseFile,
         terminal: this.#terminal,
+        hasSocket: this.#server?.isListening === true,
         aborted: this.#router.aborted,
       });
     } catch (error) {
