@@ -4,6 +4,7 @@
 
 import { parseArgs } from 'node:util';
 import { TazpodError } from '../lib/errors.ts';
+import { nearest } from './nearest.ts';
 
 export interface OptionSpec {
   readonly type: 'boolean' | 'string';
@@ -97,7 +98,7 @@ interface OptionToken {
 
 function valueOf(grammar: Grammar, { name, rawName, value, inlineValue }: OptionToken): string | true {
   const option = Object.hasOwn(grammar.options, name) ? grammar.options[name] : undefined;
-  if (!option) throw usageError(grammar.name, `cannot understand the option ${rawName}`);
+  if (!option) throw unknownOption(grammar, rawName);
   if (option.type === 'boolean') {
     if (value !== undefined) throw usageError(grammar.name, `cannot give ${rawName} a value: it takes none`);
     return true;
@@ -119,6 +120,17 @@ function checkOperands({ name, operands }: Grammar, given: readonly string[]): v
   if (empty !== -1) throw usageError(name, `cannot run "${name}": ${operands[empty]} is empty`);
 }
 
-function usageError(verb: string, message: string): TazpodError {
-  return new TazpodError('usage', message, { hint: `tazpod ${verb} --help tells what it takes` });
+function unknownOption({ name, options }: Grammar, given: string): TazpodError {
+  const shown = Object.keys(options).filter((option) => options[option]?.text !== undefined);
+  const meant = nearest(
+    given,
+    shown.map((option) => `--${option}`),
+  );
+  return usageError(name, `cannot understand the option ${given}`, meant);
+}
+
+/** `meant`: what the word at fault was probably meant to be. */
+function usageError(verb: string, message: string, meant?: string): TazpodError {
+  const hint = `${meant ? `did you mean ${meant}? ` : ''}tazpod ${verb} --help tells what it takes`;
+  return new TazpodError('usage', message, { hint });
 }

@@ -17,11 +17,14 @@ export function wantsJson(words: readonly string[]): boolean {
   return words.slice(0, end === -1 ? words.length : end).includes('--json');
 }
 
+/** Options that may stand before the verb as well: `tazpod --json status` is as good as `tazpod status --json`. */
+const LEADING = ['--json', '--quiet', '-q'];
+
 /** @throws TazpodError `usage` */
 export function parseCommandLine(words: readonly string[]): Command {
-  // `tazpod --json status` is as good as `tazpod status --json`.
-  const json = words[0] === '--json' ? ['--json'] : [];
-  const [first, ...rest] = words.slice(json.length);
+  const verbAt = words.findIndex((word) => !LEADING.includes(word));
+  const leading = verbAt === -1 ? words : words.slice(0, verbAt);
+  const [first, ...rest] = words.slice(leading.length);
   if (first === undefined) {
     throw new TazpodError('usage', 'cannot tell what to do: no verb was given', {
       hint: 'tazpod --help lists the verbs',
@@ -29,17 +32,18 @@ export function parseCommandLine(words: readonly string[]): Command {
   }
   if (first === '--help' || first === '-h') return { kind: 'help', text: mainHelp() };
   if (first === '--version') return { kind: 'version' };
-  if (first === 'help') return { kind: 'help', text: helpOf(rest.filter((word) => word !== '--json')) };
+  if (first === 'help') return { kind: 'help', text: helpOf(rest.filter((word) => !LEADING.includes(word))) };
   if (first.startsWith('-')) {
+    const meant = nearest(first, ['--help', '--version', '--json', '--quiet']);
     throw new TazpodError('usage', `cannot understand the option ${first}`, {
-      hint: 'tazpod --help lists what there is',
+      hint: `${meant ? `did you mean ${meant}? ` : ''}tazpod --help lists what there is`,
     });
   }
 
   const group = membersOf(first);
   if (group.length === 0) {
     const verb = find(first);
-    return commandOf(verb, parseArguments(verb, [...json, ...rest]));
+    return commandOf(verb, parseArguments(verb, [...leading, ...rest]));
   }
   const [second, ...others] = rest;
   if (second === '--help' || second === '-h') return { kind: 'help', text: groupHelp(first, group) };
@@ -49,7 +53,7 @@ export function parseCommandLine(words: readonly string[]): Command {
     });
   }
   const verb = find(`${first} ${second}`);
-  return commandOf(verb, parseArguments(verb, [...json, ...others]));
+  return commandOf(verb, parseArguments(verb, [...leading, ...others]));
 }
 
 function commandOf(verb: Verb, given: Arguments): Command {
@@ -70,8 +74,28 @@ function membersOf(group: string): Verb[] {
 function find(name: string): Verb {
   const verb = VERBS.find((verb) => verb.name === name);
   if (verb) return verb;
-  const meant = nearest(name, [...VERBS.map((verb) => verb.name), 'help', 'vault']);
+  const meant = nearestVerb(name);
+  const [group = ''] = name.split(' ');
+  const list = membersOf(group).length > 0 ? `tazpod ${group} --help` : 'tazpod --help';
   throw new TazpodError('usage', `cannot understand the verb "${name}"`, {
-    hint: meant ? `did you mean "tazpod ${meant}"?` : 'tazpod --help lists the verbs',
+    hint: meant ? `did you mean "tazpod ${meant}"?` : `${list} lists the verbs`,
   });
+}
+
+/**
+ * What a verb that does not exist was meant to be: one of its group, or else of all verbs, since a group too few or too
+ * many is a slip as well (`list` for `vault list`).
+ */
+function nearestVerb(name: string): string | undefined {
+  const names = [...VERBS.map((verb) => verb.name), 'help', 'vault'];
+  const group = name.slice(0, -lastWord(name).length);
+  for (const candidates of [names.filter((other) => other.startsWith(group) && other.length > group.length), names]) {
+    const meant = nearest(lastWord(name), candidates.map(lastWord));
+    if (meant !== undefined) return candidates.find((candidate) => lastWord(candidate) === meant);
+  }
+  return undefined;
+}
+
+function lastWord(name: string): string {
+  return name.slice(name.lastIndexOf(' ') + 1);
 }

@@ -1,7 +1,15 @@
-// The name that a mistyped word was meant to be: the nearest by edits, if it is near at all.
+// The name that a mistyped word was meant to be: the one that it begins, or the nearest by edits, if any is near at all.
 
-/** The candidate that takes the fewest edits from `word`, or nothing when none is within a third of its length. */
+/** What a word must have beside its dashes before it counts as the beginning of a name. */
+const BEGINNING = /[^-]{2}/;
+
+/**
+ * The first candidate that begins with `word`, else the one that takes the fewest edits from it, or nothing when none is
+ * within a third of its length.
+ */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  const begun = BEGINNING.test(word) ? candidates.find((candidate) => candidate.startsWith(word)) : undefined;
+  if (begun !== undefined) return begun;
   let best: string | undefined;
   let least = Math.max(2, Math.ceil(word.length / 3)) + 1;
   for (const candidate of candidates) {

@@ -125,4 +125,19 @@ export const VERBS: readonly Verb[] = [
     takesPassphrase: true,
     load: async () => (await import('./vault-extract.ts')).vaultExtract,
   },
+  {
+    name: 'vault verify',
+    operands: ['FILE'],
+    options: { ...LIMIT_OPTIONS, ...PASSPHRASE_OPTIONS, ...COMMON_OPTIONS },
+    summary: 'check that a vault FILE would open',
+    text: [
+      'Works on any machine, without PID 1. Decrypts FILE and reads all of it by the rules of unlock,',
+      'without writing anything: 0 if it is sound, 12 or 13 if it is not.',
+      '',
+      ...ORDER_OF_SOURCES,
+    ],
+    inContainer: false,
+    takesPassphrase: true,
+    load: async () => (await import('./vault-verify.ts')).vaultVerify,
+  },
 ];

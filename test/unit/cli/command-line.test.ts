@@ -34,7 +34,7 @@ describe('help', () => {
   test('vault --help lists its verbs', async () => {
     const { status, stdout } = await tazpod(['vault', '--help']);
     expect(status).toBe(0);
-    expect(stdout).toMatch(/vault create DIR FILE[^]*vault list FILE[^]*vault extract FILE DIR/);
+    expect(stdout).toMatch(/vault create DIR FILE[^]*vault list FILE[^]*vault extract FILE DIR[^]*vault verify FILE/);
   });
 
   test('--version tells the version, as text or as JSON', async () => {
@@ -44,17 +44,31 @@ describe('help', () => {
   });
 });
 
+test.for([['--json'], ['-q', '--json'], ['--json', '--quiet']])('%j may stand before the verb', async (leading) => {
+  const { status, stdout, stderr } = await tazpod([...leading, 'vault', 'list', '/nonexistent/v']);
+  expect({ status, stderr }).toEqual({ status: 10, stderr: '' });
+  expect(JSON.parse(stdout)).toMatchObject({ ok: false, code: 'configuration' });
+});
+
 describe('bad input is refused with 2, the word at fault, and where to read more', () => {
   test.for([
     { words: [], says: ['no verb was given', 'tazpod --help'] },
     { words: ['unlok'], says: ['"unlok"', 'did you mean "tazpod unlock"?'] },
     { words: ['vualt'], says: ['"vualt"', 'did you mean "tazpod vault"?'] },
     { words: ['vault', 'exrtact', 'a', 'b'], says: ['"vault exrtact"', 'did you mean "tazpod vault extract"?'] },
+    { words: ['lst', 'v'], says: ['"lst"', 'did you mean "tazpod vault list"?'] },
+    { words: ['verify', 'v'], says: ['"verify"', 'did you mean "tazpod vault verify"?'] },
+    { words: ['vault', 'status'], says: ['"vault status"', 'did you mean "tazpod status"?'] },
+    { words: ['vault', 'frobnicate'], says: ['"vault frobnicate"', 'tazpod vault --help lists the verbs'] },
     { words: ['frobnicate'], says: ['"frobnicate"', 'tazpod --help'] },
     { words: ['help', 'stauts'], says: ['"stauts"', 'did you mean "tazpod status"?'] },
     { words: ['vault'], says: ['no verb follows "vault"', 'tazpod vault --help'] },
     { words: ['--loud'], says: ['--loud', 'tazpod --help'] },
-    { words: ['status', '--loud'], says: ['--loud', 'tazpod status --help'] },
+    { words: ['--verison'], says: ['--verison', 'did you mean --version?', 'tazpod --help'] },
+    { words: ['status', '--loud'], says: ['--loud', 'hint: tazpod status --help'] },
+    { words: ['status', '--unlokced'], says: ['--unlokced', 'did you mean --unlocked? tazpod status --help'] },
+    { words: ['unlock', '--pass', 'f'], says: ['--pass', 'did you mean --passphrase-file?'] },
+    { words: ['save', '--control'], says: ['--control', 'hint: tazpod save --help'] },
     { words: ['status', '-x'], says: ['-x', 'tazpod status --help'] },
     { words: ['status', '--json=yes'], says: ['--json', 'takes none'] },
     { words: ['status', 'now'], says: ['"now"', 'tazpod status --help'] },

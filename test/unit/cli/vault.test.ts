@@ -1,4 +1,4 @@
-// `tazpod vault create | list | extract` on files anywhere, without PID 1.
+// `tazpod vault create | list | extract | verify` on files anywhere, without PID 1.
 
 import { watch } from 'node:fs';
 import { chmod, cp, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
@@ -257,6 +257,42 @@ describe('extract', () => {
     }
     expect(status).toBe(expected);
     expect(await readdir(path)).toEqual([]);
+  });
+});
+
+describe('verify', () => {
+  async function verify(file: string, passphrase: string, ...more: string[]) {
+    return await tazpod(['vault', 'verify', file, ...FROM_INPUT, ...more], { input: passphrase });
+  }
+
+  test('tells how much a sound vault holds, and writes nothing', async () => {
+    await using directory = await temporaryDirectory();
+    const words = ['vault', 'verify', SMALL.file, ...FROM_INPUT];
+    const { status, stdout, stderr } = await tazpod(words, { ...WITH_PASSPHRASE, cwd: directory.path });
+    expect({ status, stdout }).toEqual({ status: 0, stdout: '' });
+    expect(stderr).toBe(`tazpod: verified: 4 entries, 232 B, in ${SMALL.file}\n`);
+    expect(await readdir(directory.path)).toEqual([]);
+  });
+
+  test('tells the same as JSON', async () => {
+    const { stdout, stderr } = await verify(SMALL.file, SMALL.passphrase, '--json');
+    expect(stderr).toBe('');
+    expect(JSON.parse(stdout)).toEqual({ ok: true, file: SMALL.file, entries: 4, bytes: 232 });
+  });
+
+  test.for([
+    ['no passphrase', SMALL, 11, ['--passphrase-file', '/nonexistent/p']],
+    ['a wrong passphrase', { ...SMALL, passphrase: 'wrong' }, 12, []],
+    ['a corrupt vault', vector('flip-tag-last'), 12, []],
+    ['a refused entry', TRAVERSAL, 13, []],
+    ['a bad gzip trailer', vector('gzip-bad-crc'), 13, []],
+    ['more than --max-size', vector('dev-300'), 13, ['--max-size', '100k']],
+    ['a file that is missing', { ...SMALL, file: '/nonexistent/v' }, 10, []],
+  ] as const)('%s', async ([, { file, passphrase }, expected, more]) => {
+    const from = expected === 11 ? [] : FROM_INPUT;
+    const { status, stdout, stderr } = await tazpod(['vault', 'verify', file, ...from, ...more], { input: passphrase });
+    expect(stderr).toMatch(/^tazpod: cannot /);
+    expect({ status, stdout }).toEqual({ status: expected, stdout: '' });
   });
 });
 
