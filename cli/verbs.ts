@@ -42,6 +42,7 @@ export const VERBS: readonly Verb[] = [
     operands: [],
     options: {
       discard: { type: 'boolean', text: 'do not save: what changed since the last save is lost' },
+      kill: { type: 'boolean', text: 'after the save, end your processes that hold the enclave' },
       ...COMMON_OPTIONS,
       ...CONTROL_OPTIONS,
     },
@@ -49,6 +50,10 @@ export const VERBS: readonly Verb[] = [
     text: [
       'Wipes and unmounts the enclave, after saving it. When the save fails, or something cannot be',
       'saved, the enclave stays unlocked: --discard locks all the same.',
+      '',
+      'Processes that have something of it open, or work in it, are named; they are left with nothing.',
+      '--kill ends them: TERM, a second later KILL. It spares the processes of others, the shell that you',
+      'call it from and what that was started from, and the command of the container.',
     ],
     inContainer: true,
     takesPassphrase: false,

@@ -22,7 +22,7 @@ import type { Log } from './log.ts';
 import { attach, cloneMount } from './mount.ts';
 import { deviceName, readMounts } from './mountinfo.ts';
 import { asOperator, type Operator } from './operator.ts';
-import { unmountDevice } from './unmount.ts';
+import { unmount } from './unmount.ts';
 
 /** Where what stood at the target waits: a name beside it, so that it is one rename away. */
 const ASIDE_NAME = '.aws.tazpod-aside';
@@ -30,6 +30,8 @@ const LINK_TARGET = 'secrets/.aws';
 
 export interface Bridge {
   readonly kind: 'mount' | 'link';
+  /** The mount, wherever it has gone: open until the lock. Undefined for a link. */
+  readonly mount: Directory | undefined;
   /** A directory with contents lies under the mount, in the clear. */
   readonly covers: boolean;
 }
@@ -58,9 +60,13 @@ export function bridgeAws(enclave: Enclave, operator: Operator, log: Log): Bridg
 }
 
 /** Takes the bridge away and puts back what stood there. */
-export function unbridgeAws(bridge: Bridge, enclave: Enclave, operator: Operator): void {
-  if (bridge.kind === 'mount') unmountDevice(enclave.device, (point) => point.equals(Buffer.from(BRIDGE_TARGET)));
-  restoreAside(operator);
+export function unbridgeAws({ mount }: Bridge, operator: Operator): void {
+  try {
+    if (mount !== undefined) unmount(mount);
+  } finally {
+    mount?.close();
+    restoreAside(operator);
+  }
 }
 
 /**
@@ -111,7 +117,7 @@ function openSource(enclave: Enclave, operator: Operator): Directory {
 function mountBridge(home: Directory, source: Directory, enclave: Enclave, operator: Operator, log: Log): Bridge {
   const device = deviceName(enclave.device);
   if (readMounts().some((mount) => mount.device === device && mount.point.equals(Buffer.from(BRIDGE_TARGET)))) {
-    return { kind: 'mount', covers: false };
+    return { kind: 'mount', mount: Directory.open(BRIDGE_TARGET), covers: false };
   }
   asOperator(operator, () => makeTarget(home, log));
   using target = home.openBeneath(AWS_NAME);
@@ -122,9 +128,14 @@ function mountBridge(home: Directory, source: Directory, enclave: Enclave, opera
   }
   const covers = asOperator(operator, () => readdirSync(target.path()).length > 0);
   if (covers) log.warn(`${BRIDGE_TARGET} has contents of its own, in the clear: the vault’s cover them until the lock`);
-  using tree = cloneMount(source);
-  attach(tree, target);
-  return { kind: 'mount', covers };
+  const mount = cloneMount(source);
+  try {
+    attach(mount, target);
+    return { kind: 'mount', mount, covers };
+  } catch (error) {
+    mount.close();
+    throw error;
+  }
 }
 
 /** Makes sure that a directory is there to mount on. */
@@ -147,7 +158,7 @@ function linkBridge(home: Directory, operator: Operator, log: Log): Bridge {
     if (exists(path)) putAside(home, log);
     symlinkSync(LINK_TARGET, path);
   });
-  return { kind: 'link', covers: false };
+  return { kind: 'link', mount: undefined, covers: false };
 }
 
 function putAside(home: Directory, log: Log): void {

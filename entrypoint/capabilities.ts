@@ -30,6 +30,9 @@ const NEEDED_AS_ROOT: readonly Capability[] = [
 ];
 
 const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
+/** Offsets of the sets. */
+const EFFECTIVE = 0;
+const PERMITTED = 4;
 const PR_CAPBSET_DROP = 24;
 const PR_CAP_AMBIENT = 47;
 const PR_CAP_AMBIENT_CLEAR_ALL = 4n;
@@ -37,11 +40,37 @@ const PR_SET_NO_NEW_PRIVS = 38;
 
 /** Whether the capability is in the main thread's effective set. */
 export function hasCapability(capability: Capability): boolean {
+  return ((readCapabilities().readUInt32LE(EFFECTIVE) >>> NUMBERS[capability]) & 1) === 1;
+}
+
+/**
+ * Does something with a capability that we are permitted but that is not in effect (a change of the effective identity takes
+ * them all out of effect); without it where we are not permitted it. Synchronous work only: it is the main thread's.
+ */
+export function withCapability<T>(capability: Capability, work: () => T): T {
+  const before = readCapabilities();
+  const after = Buffer.from(before);
+  const wanted = (1 << NUMBERS[capability]) & before.readUInt32LE(PERMITTED);
+  after.writeUInt32LE((before.readUInt32LE(EFFECTIVE) | wanted) >>> 0, EFFECTIVE);
+  systemCall('capset', capabilityHeader(), after);
+  try {
+    return work();
+  } finally {
+    systemCall('capset', capabilityHeader(), before);
+  }
+}
+
+/** The main thread's sets: two of {effective, permitted, inheritable}, 32 bits each; ours are all in the first (capget(2)). */
+function readCapabilities(): Buffer {
+  const data = Buffer.alloc(24);
+  systemCall('capget', capabilityHeader(), data);
+  return data;
+}
+
+function capabilityHeader(): Buffer {
   const header = Buffer.alloc(8);
   header.writeUInt32LE(LINUX_CAPABILITY_VERSION_3);
-  const data = Buffer.alloc(24); // two of {effective, permitted, inheritable}; ours are all below 32
-  systemCall('capget', header, data);
-  return ((data.readUInt32LE() >>> NUMBERS[capability]) & 1) === 1;
+  return header;
 }
 
 /**

@@ -146,7 +146,7 @@ export class ControlServer {
       case 'saved':
         return this.#keeper.saved(client, request.baseline);
       case 'close':
-        return this.#keeper.close(client);
+        return this.#keeper.close(client, 'kill' in request ? request.caller : undefined);
     }
   }
 }

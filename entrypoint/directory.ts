@@ -21,10 +21,15 @@ const RESOLVE_HERE = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_BENEA
 
 /** A directory held by a descriptor; closed when its scope ends. */
 export class Directory implements Disposable {
-  readonly descriptor: number;
+  #descriptor: number;
 
   private constructor(descriptor: number) {
-    this.descriptor = descriptor;
+    this.#descriptor = descriptor;
+  }
+
+  /** -1 once it is closed: its number may be another file's by then. */
+  get descriptor(): number {
+    return this.#descriptor;
   }
 
   /**
@@ -79,8 +84,11 @@ export class Directory implements Disposable {
     return fstatSync(this.descriptor);
   }
 
+  /** Does nothing the second time. */
   close(): void {
-    closeSync(this.descriptor);
+    if (this.#descriptor === -1) return;
+    closeSync(this.#descriptor);
+    this.#descriptor = -1;
   }
 
   [Symbol.dispose](): void {

@@ -2,12 +2,12 @@
 // As PID 1 that is everything we see, `docker exec`ed processes included (kill(2): -1 spares PID 1). Otherwise it is our
 // own descendants, whose orphans come to us as their subreaper.
 
-import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { errnoName } from '../lib/errors.ts';
 import { otherProcesses } from './holders.ts';
+import { readLife } from './process-life.ts';
 
 const { SIGCONT, SIGKILL, SIGTERM } = constants.signals;
 const LOOK_AGAIN = 10; // ms; also how long the kernel may take to end what was killed
@@ -55,8 +55,8 @@ function send(signal: number): void {
 function remaining(): number[] {
   const parents = new Map<number, number>();
   for (const pid of otherProcesses()) {
-    const parent = livingParent(pid);
-    if (parent !== undefined) parents.set(pid, parent);
+    const life = readLife(pid);
+    if (life?.isZombie === false) parents.set(pid, life.parent);
   }
   if (process.pid === 1) return [...parents.keys()];
   const isOurs = (pid: number): boolean => {
@@ -66,17 +66,4 @@ function remaining(): number[] {
     return false;
   };
   return [...parents.keys()].filter(isOurs);
-}
-
-/** The parent of a process that lives. */
-function livingParent(pid: number): number | undefined {
-  try {
-    // proc_pid_stat(5): the name, in brackets, may hold anything; state and parent follow the last one.
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return state === 'Z' || state === 'X' ? undefined : Number(parent);
-  } catch (error) {
-    if (errnoName(error) === undefined) throw error;
-    return undefined;
-  }
 }

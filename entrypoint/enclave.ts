@@ -13,7 +13,7 @@ import type { Log } from './log.ts';
 import { attach, createTmpfs } from './mount.ts';
 import { readMounts, type Mount } from './mountinfo.ts';
 import type { Operator } from './operator.ts';
-import { unmountDevice, type Unmounted } from './unmount.ts';
+import { unmount, unmountDevice } from './unmount.ts';
 import { wipe } from './wipe.ts';
 
 const TMPFS_MAGIC = 0x01021994; // statfs(2)
@@ -69,9 +69,22 @@ export function openEnclave(operator: Operator, size: number, log: Log): Enclave
   return adoptEnclave(home, operator, log);
 }
 
-/** Unmounts the enclave, which has been wiped and whose root is closed. One that the engine gave stays. */
-export function unmountEnclave(enclave: Enclave): Unmounted | 'kept' {
-  return enclave.ours ? unmountDevice(enclave.device, () => true) : 'kept';
+/** Unmounts an enclave of ours, which has been wiped, and closes its root. */
+export function unmountEnclave({ root, device }: Enclave): void {
+  try {
+    // Where it is now, and whatever is mounted over it.
+    unmount(root);
+  } finally {
+    root.close();
+  }
+  unmountDevice(device, () => true);
+}
+
+/** Makes the root of an enclave that the engine gave the operator's alone. */
+export function giveEnclave(root: Directory, operator: Operator): void {
+  if (process.getuid?.() === 0) chownSync(root.path(), operator.uid, operator.gid);
+  // Whatever mode was asked for: where the image has the directory, runc gives the mount the directory's mode.
+  chmodSync(root.path(), 0o700);
 }
 
 function openHome(): Directory {
@@ -216,15 +229,12 @@ function adoptEnclave(home: Directory, operator: Operator, log: Log): Enclave {
     if (type !== TMPFS_MAGIC || device === home.stat().dev) {
       throw new TazpodError('cannot-mount', `cannot use ${ENCLAVE}: it is not in RAM`);
     }
-    if (process.getuid?.() === 0) {
-      chownSync(root.path(), operator.uid, operator.gid);
-    } else if (uid !== operator.uid) {
+    if (process.getuid?.() !== 0 && uid !== operator.uid) {
       throw new TazpodError('cannot-mount', `cannot use ${ENCLAVE}: it belongs to uid ${uid}, not to the operator`, {
         hint: `mount it with ${engineMount(operator)}`,
       });
     }
-    // Whatever mode was asked for: where the image has the directory, runc gives the mount the directory's mode.
-    chmodSync(root.path(), 0o700);
+    giveEnclave(root, operator);
     if (isSwapOn() && enclaveMount()?.options.includes('noswap') !== true) {
       log.warnOnce('the enclave may be swapped to disk: the engine did not forbid it (noswap), and swap is on');
     }
@@ -233,6 +243,7 @@ function adoptEnclave(home: Directory, operator: Operator, log: Log): Enclave {
       log.warn(`${ENCLAVE} held what a torn unlock left: wiped`);
       if (!wipe(root))
         throw new TazpodError('cannot-mount', `cannot empty ${ENCLAVE}, which holds what a torn unlock left`);
+      giveEnclave(root, operator);
     }
     return { device, size: blocks * bsize, root, ours: false, cached };
   } catch (error) {

@@ -1,6 +1,6 @@
-// Who still holds the enclave: processes with an open file, a directory or a mapping in it, or with its mount in a
-// namespace of their own. Looked up with the operator's identity, for root without SYS_PTRACE may not look into the
-// operator's processes (ptrace(2)), and the operator's are those that can hold it.
+// Who holds the enclave: processes with an open file, a directory or a mapping in it, or with its mount in a namespace of
+// their own. Looked up as root and with the operator's identity: root without SYS_PTRACE may not look into the operator's
+// processes, nor the operator into root's, such as a shell of `docker exec` (ptrace(2), "access mode checking").
 
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 
@@ -17,32 +17,48 @@ export function otherProcesses(): number[] {
     .filter((pid) => pid !== process.pid);
 }
 
-/** The processes that hold a file system in use: through descriptors, directories or mappings. */
+/** The processes that hold a file system in use: through descriptors, directories, mappings, or mounts that are not ours. */
 export function holdersOf(device: number, operator: Operator): Holder[] {
-  return asOperator(operator, () =>
-    otherProcesses()
-      .filter((pid) => isOpenIn(pid, device))
-      .map(describe),
-  );
+  const pids = new Set<number>();
+  const look = (): void => {
+    for (const pid of otherProcesses()) if (!pids.has(pid) && isOpenIn(pid, device)) pids.add(pid);
+  };
+  look();
+  asOperator(operator, look);
+  for (const pid of withMountsOfTheirOwn(device)) pids.add(pid);
+  return [...pids].sort((a, b) => a - b).map(describe);
 }
 
-/** The processes in whose mount namespace the device is still mounted. */
-export function namespacesWith(device: number): Holder[] {
+/** The processes in whose mount namespace, which is not ours, the device is mounted. */
+function withMountsOfTheirOwn(device: number): number[] {
   const name = deviceName(device);
-  const sees = (pid: number): boolean => gone(() => readMounts(pid).some((mount) => mount.device === name)) ?? false;
-  return otherProcesses().filter(sees).map(describe);
+  const ours = new Set(readMounts().map(({ id }) => id));
+  const isElsewhere = (pid: number): boolean =>
+    gone(() => readMounts(pid).some((mount) => mount.device === name && !ours.has(mount.id))) ?? false;
+  return otherProcesses().filter(isElsewhere);
 }
 
 function isOpenIn(pid: number, device: number): boolean {
   const isThere = (path: string): boolean => gone(() => statSync(path).dev === device) ?? false;
   if (isThere(`/proc/${pid}/cwd`) || isThere(`/proc/${pid}/root`)) return true;
-  const descriptors = gone(() => readdirSync(`/proc/${pid}/fd`)) ?? [];
-  if (descriptors.some((descriptor) => isThere(`/proc/${pid}/fd/${descriptor}`))) return true;
-  // The fourth field of a line of maps is the device, in hexadecimal (proc_pid_maps(5)).
+  return descriptorsOf(pid).some(isThere) || mappingsOf(pid, device).length > 0;
+}
+
+/** The paths of what a process has open. */
+export function descriptorsOf(pid: number): string[] {
+  return (gone(() => readdirSync(`/proc/${pid}/fd`)) ?? []).map((descriptor) => `/proc/${pid}/fd/${descriptor}`);
+}
+
+/** The paths of what a process has mapped of a file system (proc_pid_maps(5), proc_pid_map_files(5)). */
+export function mappingsOf(pid: number, device: number): string[] {
+  // The fourth field of a line is the device, in hexadecimal; the first, the addresses, has no leading zeros in map_files.
   const [major, minor] = deviceName(device)
     .split(':')
     .map((part) => Number(part).toString(16).padStart(2, '0'));
-  return gone(() => readFileSync(`/proc/${pid}/maps`, 'latin1'))?.includes(` ${major}:${minor} `) ?? false;
+  const lines = gone(() => readFileSync(`/proc/${pid}/maps`, 'latin1'))?.split('\n') ?? [];
+  return lines
+    .filter((line) => line.split(' ', 4)[3] === `${major}:${minor}`)
+    .map((line) => `/proc/${pid}/map_files/${line.slice(0, line.indexOf(' ')).replaceAll(/\b0+(?=[0-9a-f])/g, '')}`);
 }
 
 function describe(pid: number): Holder {

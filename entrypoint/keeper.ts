@@ -5,14 +5,17 @@
 
 import { reasonOf, TazpodError } from '../lib/errors.ts';
 import { ENCLAVE } from '../lib/paths.ts';
-import type { Holder, Replies, VaultState } from '../lib/protocol.ts';
+import type { Replies, VaultState } from '../lib/protocol.ts';
 import { bridgeAws, restoreAside, unbridgeAws, type Bridge } from './bridge.ts';
-import { isEnclaveMounted, openEnclave, unmountEnclave, type Enclave } from './enclave.ts';
-import { holdersOf, namespacesWith } from './holders.ts';
+import { giveEnclave, isEnclaveMounted, openEnclave, unmountEnclave, type Enclave } from './enclave.ts';
+import { endHolders } from './end-holders.ts';
+import { emptyHeldFiles } from './held-files.ts';
+import { holdersOf } from './holders.ts';
 import { prepareIdentity } from './identity.ts';
 import type { Log } from './log.ts';
 import type { Operator } from './operator.ts';
 import { giveToOperator } from './ownership.ts';
+import { leaveNoRoom } from './shrink.ts';
 import { wipe } from './wipe.ts';
 
 /** One end of a connection, as the keeper knows it: only its identity counts. */
@@ -22,7 +25,7 @@ type State =
   | { readonly name: 'locked' }
   | { readonly name: 'opening'; readonly enclave: Enclave; readonly client: Client }
   | { readonly name: 'unlocked'; readonly enclave: Enclave; readonly bridge: Bridge; readonly baseline: string }
-  | { readonly name: 'closing' };
+  | { readonly name: 'closing'; readonly enclave: Enclave; readonly bridge: Bridge | undefined };
 
 interface Waiting {
   readonly client: Client;
@@ -39,6 +42,7 @@ export class Keeper {
   #turn: Client | undefined;
   #queue: Waiting[] = [];
   #ending = false;
+  #command: number | undefined;
 
   /** @param size bytes of an enclave that we mount */
   constructor(operator: Operator, size: number, log: Log) {
@@ -56,6 +60,11 @@ export class Keeper {
     return this.#since;
   }
 
+  /** The container's command runs: a lock that ends processes spares it, for the container would end with it. */
+  commandRuns(pid: number): void {
+    this.#command = pid;
+  }
+
   /** No unlock begins from now on: the container is about to end. */
   refuseUnlocks(): void {
     this.#ending = true;
@@ -71,7 +80,10 @@ export class Keeper {
     if (!isEnclaveMounted()) return false;
     const { root, cached } = openEnclave(this.#operator, this.#size, this.#log);
     using _closing = root;
-    if (cached && !keep) wipe(root);
+    if (cached && !keep) {
+      wipe(root);
+      giveEnclave(root, this.#operator);
+    }
     return cached && keep;
   }
 
@@ -148,12 +160,20 @@ export class Keeper {
     return { baseline };
   }
 
-  /** Locks, without a save: that is the client's to do before, in the same turn. */
-  async close(client: Client): Promise<Replies['close']> {
+  /**
+   * Locks, without a save: that is the client's to do before, in the same turn.
+   * @param caller the process on whose behalf those that hold the enclave are to be ended first; undefined: none are
+   */
+  async close(client: Client, caller?: number): Promise<Replies['close']> {
     const hadTurn = this.#turn === client;
     await this.#takeTurn(client);
     try {
-      return this.lockNow();
+      if (caller === undefined || this.#state.name !== 'unlocked') return this.lockNow();
+      const spared = [caller, ...(this.#command === undefined ? [] : [this.#command])];
+      const ended = await endHolders(this.#state.enclave.device, this.#operator, spared);
+      for (const { pid, command } of ended) this.#log.info(`ended process ${pid} (${command}), which held the enclave`);
+      if (this.#turn !== client) throw new TazpodError('unreachable', 'cannot lock for a client that has left');
+      return { ...this.lockNow(), ended };
     } finally {
       if (!hadTurn) this.#endTurn(client);
     }
@@ -174,22 +194,23 @@ export class Keeper {
    */
   lockNow(): Replies['close'] {
     const state = this.#state;
-    if (state.name !== 'opening' && state.name !== 'unlocked') return { unmounted: true, holders: [] };
-    this.#enter({ name: 'closing' });
-    if (state.name === 'unlocked') {
-      this.#attempt('unmount the AWS bridge', () => unbridgeAws(state.bridge, state.enclave, this.#operator));
-    }
-    const report = this.#destroy(state.enclave);
+    if (state.name === 'locked') return { unmounted: true, holders: [], ended: [] };
+    const { enclave } = state;
+    const bridge = state.name === 'opening' ? undefined : state.bridge;
+    // Should an error end it half-way, the next one begins anew.
+    this.#enter({ name: 'closing', enclave, bridge });
+    if (bridge !== undefined) this.#attempt('unmount the AWS bridge', () => unbridgeAws(bridge, this.#operator));
+    const report = this.#destroy(enclave);
     this.#enter({ name: 'locked' });
-    if (state.name === 'unlocked') this.#log.info('vault locked');
+    if (state.name !== 'opening') this.#log.info('vault locked');
     for (const { pid, command } of report.holders) {
-      this.#log.warn(`process ${pid} (${command}) still held the enclave, which is empty now`);
+      this.#log.warn(`process ${pid} (${command}) still holds the enclave, which is empty now`);
     }
     return report;
   }
 
   #rollBack(enclave: Enclave): void {
-    this.#enter({ name: 'closing' });
+    this.#enter({ name: 'closing', enclave, bridge: undefined });
     // What was unlocked before this transaction is not its to destroy.
     if (enclave.cached) enclave.root.close();
     else this.#destroy(enclave);
@@ -198,22 +219,36 @@ export class Keeper {
   }
 
   #destroy(enclave: Enclave): Replies['close'] {
-    const { device } = enclave;
-    const isEmpty = this.#attempt('wipe the enclave', () => wipe(enclave.root));
-    enclave.root.close();
+    const { device, root } = enclave;
+    const isEmpty = this.#attempt('wipe the enclave', () => wipe(root));
     if (isEmpty !== true)
       this.#log.error(`cannot remove everything from ${ENCLAVE}: what is left has no contents any more`);
-    let holders: Holder[] = [];
-    const unmounted = this.#attempt('unmount the enclave', () => unmountEnclave(enclave));
-    if (unmounted === 'kept') return { unmounted: false, holders };
-    if (unmounted === 'detached')
-      holders = this.#attempt('look for holders', () => holdersOf(device, this.#operator)) ?? [];
-    const elsewhere = this.#attempt('look for mounts', () => namespacesWith(device)) ?? [];
-    const known = new Set(holders.map(({ pid }) => pid));
-    return {
-      unmounted: unmounted !== undefined,
-      holders: [...holders, ...elsewhere.filter(({ pid }) => !known.has(pid))],
-    };
+    const unmounted = enclave.ours ? this.#takeAway(enclave) : this.#giveBack(enclave);
+    const holders = this.#attempt('look for holders', () => holdersOf(device, this.#operator)) ?? [];
+    return { unmounted, holders, ended: [] };
+  }
+
+  /** A mount of ours: closed for good to those who keep it, then unmounted. */
+  #takeAway(enclave: Enclave): boolean {
+    const emptyHeld = (): void => emptyHeldFiles(enclave.device, this.#operator);
+    const left = this.#attempt('keep the enclave from being written to', () => leaveNoRoom(enclave.root, emptyHeld));
+    if (left === undefined) this.#attempt('empty files that are held open', emptyHeld);
+    else if (left > 0)
+      this.#log.error(`cannot empty files without names in ${ENCLAVE}: ${left} bytes stay with who holds them`);
+    return (
+      this.#attempt('unmount the enclave', () => {
+        unmountEnclave(enclave);
+        return true;
+      }) ?? false
+    );
+  }
+
+  /** A mount of the engine's: empty, and the operator's again. */
+  #giveBack({ device, root }: Enclave): boolean {
+    this.#attempt('empty files that are held open', () => emptyHeldFiles(device, this.#operator));
+    this.#attempt('give the enclave back', () => giveEnclave(root, this.#operator));
+    root.close();
+    return false;
   }
 
   /** A lock goes on whatever fails on its way. */

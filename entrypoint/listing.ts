@@ -22,7 +22,15 @@ export const DT_REG = 8;
 /** struct linux_dirent64 of getdents(2): length of the record, type, name. */
 const DIRENT = { length: 16, type: 18, name: 19 } as const;
 /** struct statx of statx(2), the same on every architecture: what to ask for, and where the answer is. */
-const STATX = { uidAndChange: 0x08 | 0x80, bytes: 256, uid: 20, changeSeconds: 96, changeNanoseconds: 104 } as const;
+const STATX = {
+  uidAndChange: 0x08 | 0x80,
+  bytes: 256,
+  attributes: 8,
+  uid: 20,
+  changeSeconds: 96,
+  changeNanoseconds: 104,
+} as const;
+const STATX_ATTR_MOUNT_ROOT = 0x2000n;
 
 const status = Buffer.alloc(STATX.bytes);
 
@@ -46,10 +54,14 @@ export class Entry {
     return this.#type === DT_DIR;
   }
 
-  /** Its owner, and the nanoseconds since the epoch at its last change, of whatever kind; undefined when it is gone. */
+  /**
+   * Its owner, and the nanoseconds since the epoch at its last change, of whatever kind; undefined when it is gone, or
+   * something is mounted there, which is nothing of ours.
+   */
   stat(): { readonly uid: number; readonly changed: bigint } | undefined {
     const { descriptor } = this.#directory;
     if (libc.statx(descriptor, this.#name, AT_SYMLINK_NOFOLLOW, STATX.uidAndChange, status) !== 0) return undefined;
+    if ((status.readBigUInt64LE(STATX.attributes) & STATX_ATTR_MOUNT_ROOT) !== 0n) return undefined;
     const seconds = status.readBigInt64LE(STATX.changeSeconds);
     return {
       uid: status.readUInt32LE(STATX.uid),

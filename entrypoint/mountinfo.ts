@@ -3,6 +3,8 @@
 import { readFileSync } from 'node:fs';
 
 export interface Mount {
+  /** Of this mount alone: a copy of it in another namespace has another one. */
+  readonly id: string;
   /** `major:minor` of the file system's device. */
   readonly device: string;
   /** What of the file system is shown: `/`, or for a bind mount the path in it. */
@@ -22,11 +24,12 @@ export function readMounts(pid: number | 'self' = 'self'): Mount[] {
 
 function parseLine(line: string): Mount[] {
   const fields = line.split(' ');
-  const [, , device, root, point] = fields;
+  const [id, , device, root, point] = fields;
   // Optional fields end with a lone hyphen; type, source and the file system's options follow it.
   const [fileSystem, , options = ''] = fields.slice(fields.indexOf('-', 6) + 1);
-  if (device === undefined || root === undefined || point === undefined || fileSystem === undefined) return [];
-  return [{ device, root: unescape(root), point: unescape(point), fileSystem, options: options.split(',') }];
+  if (id === undefined || device === undefined || root === undefined || point === undefined) return [];
+  if (fileSystem === undefined) return [];
+  return [{ id, device, root: unescape(root), point: unescape(point), fileSystem, options: options.split(',') }];
 }
 
 /** The kernel writes space, tab, newline and backslash as a backslash and three octal digits. */

@@ -130,6 +130,7 @@ const SYSCALLS = {
   fsopen: 430,
   fsconfig: 431,
   fsmount: 432,
+  fspick: 433,
   openat2: 437,
   mount_setattr: 442,
 } as const;

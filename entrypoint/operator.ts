@@ -131,12 +131,13 @@ export function asOperator<T>(operator: Operator, work: () => T): T {
 }
 
 /**
- * Starts a process as the operator: real and effective identity are the operator's, and execve(2) makes the saved one
- * follow. Ours stays root until then, which brings us back, and keeps what is only checked against all three ids
- * (prlimit(2)) from the operator's processes.
+ * Does something with the operator's real identity as well. What is started then is the operator's for good, for execve(2)
+ * makes the saved identity follow; what is signalled is what the operator could signal (kill(2) asks for the real one, too).
+ * Our saved identity stays root, which brings us back, and keeps what is only checked against all three ids (prlimit(2))
+ * from the operator's processes.
  */
-export function spawningAsOperator<T>(operator: Operator, spawn: () => T): T {
-  return withIdentity(operator, operator.uid, spawn);
+export function whollyAsOperator<T>(operator: Operator, work: () => T): T {
+  return withIdentity(operator, operator.uid, work);
 }
 
 function withIdentity<T>(operator: Operator, realUid: number, work: () => T): T {

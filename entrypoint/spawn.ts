@@ -17,7 +17,7 @@ import {
   signalSet,
   SystemCallError,
 } from './native.ts';
-import { spawningAsOperator, type Operator } from './operator.ts';
+import { whollyAsOperator, type Operator } from './operator.ts';
 
 const POSIX_SPAWN_SETPGROUP = 0x02;
 const POSIX_SPAWN_SETSIGDEF = 0x04;
@@ -60,7 +60,7 @@ export class CannotRun extends Error {
  */
 export function spawnAsOperator(operator: Operator, process: Process): number {
   try {
-    return spawningAsOperator(operator, () => spawn(process));
+    return whollyAsOperator(operator, () => spawn(process));
   } catch (error) {
     if (errnoName(error) !== 'ENOEXEC') throw new CannotRun(process.file, error);
   }
@@ -68,7 +68,7 @@ export function spawnAsOperator(operator: Operator, process: Process): number {
   const [, ...rest] = process.args;
   const shell = Buffer.from('/bin/sh');
   try {
-    return spawningAsOperator(operator, () =>
+    return whollyAsOperator(operator, () =>
       spawn({ ...process, file: shell, args: [shell, findInPath(process.file, process.environment), ...rest] }),
     );
   } catch (error) {

@@ -231,6 +231,7 @@ export class Supervisor {
     });
     const ended = this.#reaper.exitOf(pid);
     this.#router.commandRuns(pid, group);
+    this.#keeper?.commandRuns(pid);
     void this.#log.load().then(dropFilePages);
     const exit = await ended;
     this.#router.commandEnded();

@@ -1,10 +1,11 @@
 // Wiping the enclave: the passphrase cache first, then every file cut to nothing and every name removed.
 // By descriptors, no link followed, no other device entered. Directories below the first level are moved up to it before
 // they are emptied, so that no tree is too deep for the stack or for the descriptors we may have.
+// Each directory becomes root's before it is emptied, so that nobody who works in it can add to it any more.
 // Wiping comes before unmounting: a process may hold the mount open, or keep it in a mount namespace of its own; what
 // they hold then is empty.
 
-import { chmodSync } from 'node:fs';
+import { chmodSync, chownSync } from 'node:fs';
 
 import { errnoName } from '../lib/errors.ts';
 import { PASSPHRASE_CACHE_NAME } from '../lib/paths.ts';
@@ -12,23 +13,24 @@ import type { Directory } from './directory.ts';
 import { DT_REG, Entry, isEmpty, Listing, openToList } from './listing.ts';
 import { cString } from './native.ts';
 
-/** How often names that appear while we wipe are gone after. The unmount ends the race for good. */
+/** How often names that appear while we wipe are gone after: root may still add some, and without root so may the operator. */
 const PASSES = 16;
 
 /**
- * Wipes everything in the directory, which is the root of its file system.
+ * Wipes everything in the directory, which is the root of its file system. Where we are root, it is root's afterwards, without
+ * permissions.
  * @returns whether nothing is left
  */
 export function wipe(root: Directory): boolean {
   new Entry(root, cString(PASSPHRASE_CACHE_NAME), DT_REG).cut();
-  // Not as root: the operator may have taken its permissions from itself.
-  if (process.getuid?.() !== 0) quietly(() => chmodSync(root.path(), 0o700));
+  take(root);
   using names = new Listing();
   using below = new Listing();
   let moved = 0;
 
   const empty = (entry: Entry): void => {
     using directory = entry.openDirectory();
+    take(directory);
     for (const child of below.of(directory)) {
       if (!child.isDirectory) {
         child.remove();
@@ -60,6 +62,13 @@ export function wipe(root: Directory): boolean {
     if (isDone === true) return true;
   }
   return false;
+}
+
+/** Takes a directory from the operator. Who is not root is the operator, which may have taken its permissions from itself. */
+function take(directory: Directory): void {
+  const isRoot = process.getuid?.() === 0;
+  quietly(() => chmodSync(directory.path(), isRoot ? 0 : 0o700));
+  if (isRoot) quietly(() => chownSync(directory.path(), 0, 0));
 }
 
 /** What a directory is called when it has been moved up. */

@@ -20,7 +20,8 @@ export const MAX_BASELINE_LENGTH = 1024;
  * - `commit`: end it: bridge `.aws`; from here on the state is unlocked.
  * - `save`: take the saver's lock (waits while another holds it) and learn what was saved last.
  * - `saved`: the vault file now holds what `baseline` describes, in so many `bytes`. The lock stays with the connection.
- * - `close`: lock: unmount the bridge, wipe and unmount the enclave.
+ * - `close`: lock: unmount the bridge, wipe and unmount the enclave. With `kill`, the operator's processes that hold the enclave
+ *   are ended first, all but `caller` and its ancestors.
  *
  * `baseline` describes the vault file and the contents that were read or written last. Only clients understand it;
  * PID 1 keeps it for the next one.
@@ -31,11 +32,12 @@ export type Request =
   | { readonly op: 'commit'; readonly baseline: string }
   | { readonly op: 'save' }
   | { readonly op: 'saved'; readonly baseline: string; readonly bytes: number }
-  | { readonly op: 'close' };
+  | { readonly op: 'close' }
+  | { readonly op: 'close'; readonly kill: true; readonly caller: number };
 
 export type VaultState = 'locked' | 'opening' | 'unlocked' | 'closing';
 
-/** A process that still holds the enclave, or held it when it was emptied. */
+/** A process that holds the enclave, or held it until it was ended. */
 export interface Holder {
   readonly pid: number;
   readonly command: string;
@@ -70,7 +72,10 @@ export interface Replies {
   close: {
     /** False where the engine gave the enclave: emptied, but still mounted. */
     readonly unmounted: boolean;
+    /** Those that hold it still, empty as it is. */
     readonly holders: readonly Holder[];
+    /** Those that were ended, if that was asked for. */
+    readonly ended: readonly Holder[];
   };
 }
 
@@ -108,8 +113,9 @@ export function decodeRequest(line: string): Request {
     case 'status':
     case 'open':
     case 'save':
-    case 'close':
       return { op };
+    case 'close':
+      return value['kill'] === undefined ? { op } : { op, kill: true, caller: callerOf(value) };
     case 'commit':
       return { op, baseline: baselineOf(op, value) };
     case 'saved':
@@ -127,6 +133,11 @@ function baselineOf(op: Op, { baseline }: Record<string, unknown>): string {
 function bytesOf(op: Op, { bytes }: Record<string, unknown>): number {
   if (typeof bytes === 'number' && Number.isSafeInteger(bytes) && bytes >= 0) return bytes;
   throw new TazpodError('usage', `cannot take the request "${op}": its bytes are missing, or no number of bytes`);
+}
+
+function callerOf({ kill, caller }: Record<string, unknown>): number {
+  if (kill === true && typeof caller === 'number' && Number.isSafeInteger(caller) && caller > 0) return caller;
+  throw new TazpodError('usage', 'cannot take the request "close": to end processes it must say which one asks');
 }
 
 /** One reply as its line, newline included. */

@@ -157,7 +157,7 @@ describe('a save', () => {
     await first.request({ op: 'commit', baseline: '' });
     await first.request({ op: 'save' });
     const answer = second.request({ op: 'save' }).catch((error: unknown) => error);
-    expect(await first.request({ op: 'close' })).toEqual({ ok: true, unmounted: true, holders: [] });
+    expect(await first.request({ op: 'close' })).toEqual({ ok: true, unmounted: true, holders: [], ended: [] });
     await first.end();
     expect(await answer).toMatchObject({ code: 'locked' });
   });

@@ -23,6 +23,7 @@ const requests: Request[] = [
   { op: 'save' },
   { op: 'saved', baseline: '\u0000"\n é 🔐', bytes: 2 ** 40 + 1 },
   { op: 'close' },
+  { op: 'close', kill: true, caller: 4242 },
 ];
 
 test.each(requests)('a request $op comes out as it went in, on one line', (request) => {

@@ -75,7 +75,7 @@ async function perform(socket: Socket, request: Request): Promise<Replies[keyof 
       return { baseline };
     case 'close':
       unmount();
-      return { unmounted: true, holders: [] };
+      return { unmounted: true, holders: [], ended: [] };
   }
 }
 

@@ -34,6 +34,7 @@ test('tells as JSON what it did', async () => {
     written: false,
     unmounted: true,
     holders: [],
+    ended: [],
   });
 });
 
