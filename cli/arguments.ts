@@ -5,12 +5,13 @@
 import { parseArgs } from 'node:util';
 import { TazpodError } from '../lib/errors.ts';
 import { nearest } from './nearest.ts';
+import type { ValueName } from './values.ts';
 
 export interface OptionSpec {
   readonly type: 'boolean' | 'string';
   readonly short?: string;
   /** What the value is called in the help. */
-  readonly value?: string;
+  readonly value?: ValueName;
   /** What it does, for the help; an option without a text is for PID 1's own use and not shown. */
   readonly text?: string;
 }
@@ -20,7 +21,7 @@ export interface Grammar {
   /** Its words: `unlock`, `vault create`. */
   readonly name: string;
   /** Names of its operands, all of them required. */
-  readonly operands: readonly string[];
+  readonly operands: readonly ValueName[];
   readonly options: Readonly<Record<string, OptionSpec>>;
 }
 
@@ -59,9 +60,9 @@ export class Arguments {
     return this.#operands[index] ?? '';
   }
 
-  /** A usage error of this verb. */
-  usage(message: string): TazpodError {
-    return usageError(this.#verb, message);
+  /** A usage error of this verb; `meant` is what the word at fault was probably meant to be. */
+  usage(message: string, meant?: string): TazpodError {
+    return usageError(this.#verb, message, meant);
   }
 }
 
@@ -129,7 +130,6 @@ function unknownOption({ name, options }: Grammar, given: string): TazpodError {
   return usageError(name, `cannot understand the option ${given}`, meant);
 }
 
-/** `meant`: what the word at fault was probably meant to be. */
 function usageError(verb: string, message: string, meant?: string): TazpodError {
   const hint = `${meant ? `did you mean ${meant}? ` : ''}tazpod ${verb} --help tells what it takes`;
   return new TazpodError('usage', message, { hint });

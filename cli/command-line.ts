@@ -4,7 +4,7 @@ import { TazpodError } from '../lib/errors.ts';
 import { type Arguments, parseArguments } from './arguments.ts';
 import { groupHelp, mainHelp, verbHelp } from './help.ts';
 import { nearest } from './nearest.ts';
-import { VERBS, type Verb } from './verbs.ts';
+import { GROUPS, HELP, VERBS, type Verb } from './verbs.ts';
 
 export type Command =
   | { readonly kind: 'help'; readonly text: string }
@@ -32,7 +32,7 @@ export function parseCommandLine(words: readonly string[]): Command {
   }
   if (first === '--help' || first === '-h') return { kind: 'help', text: mainHelp() };
   if (first === '--version') return { kind: 'version' };
-  if (first === 'help') return { kind: 'help', text: helpOf(rest.filter((word) => !LEADING.includes(word))) };
+  if (first === HELP.word) return { kind: 'help', text: helpOf(rest.filter((word) => !LEADING.includes(word))) };
   if (first.startsWith('-')) {
     const meant = nearest(first, ['--help', '--version', '--json', '--quiet']);
     throw new TazpodError('usage', `cannot understand the option ${first}`, {
@@ -87,7 +87,7 @@ function find(name: string): Verb {
  * many is a slip as well (`list` for `vault list`).
  */
 function nearestVerb(name: string): string | undefined {
-  const names = [...VERBS.map((verb) => verb.name), 'help', 'vault'];
+  const names = [...VERBS.map((verb) => verb.name), HELP.word, ...Object.keys(GROUPS)];
   const group = name.slice(0, -lastWord(name).length);
   for (const candidates of [names.filter((other) => other.startsWith(group) && other.length > group.length), names]) {
     const meant = nearest(lastWord(name), candidates.map(lastWord));

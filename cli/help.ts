@@ -2,28 +2,26 @@
 // the program itself goes by.
 
 import { EXIT_STATUSES } from '../lib/errors.ts';
-import { VERBS, type Verb } from './verbs.ts';
+import type { OptionSpec } from './arguments.ts';
+import { GLOBAL_OPTIONS } from './options.ts';
+import { HELP, VERBS, type Verb } from './verbs.ts';
+
+/** What the program is, in a sentence. */
+export const PURPOSE =
+  "The vault tool of TazPod: the operator's secrets, encrypted in one file, readable only in RAM while unlocked.";
 
 /** The help of the whole program. */
 export function mainHelp(): string {
   return [
     'usage: tazpod VERB [OPTION…]',
     '',
-    "The vault tool of TazPod: the operator's secrets, encrypted in one file, readable only in RAM while unlocked.",
+    PURPOSE,
     '',
     'verbs:',
-    ...columns([
-      ...VERBS.map((verb) => [synopsis(verb), verb.summary] as const),
-      ['help [VERB]', 'show this help, or that of a verb'],
-    ]),
+    ...columns([...VERBS.map((verb) => [synopsis(verb), verb.summary] as const), [`${HELP.word} [VERB]`, HELP.text]]),
     '',
     'options:',
-    ...columns([
-      ['--json', 'print one JSON object on standard output, for errors too'],
-      ['-q, --quiet', 'leave out notes of what was done; warnings and errors still come'],
-      ['-h, --help', 'show the help, after a verb that of the verb'],
-      ['--version', 'show the version'],
-    ]),
+    ...columns(optionRows(GLOBAL_OPTIONS)),
     '',
     'exit status:',
     ...columns(
@@ -49,9 +47,6 @@ export function groupHelp(group: string, verbs: readonly Verb[]): string {
 
 /** The help of one verb. */
 export function verbHelp(verb: Verb): string {
-  const options = Object.entries(verb.options).flatMap(([name, { short, value, text }]) =>
-    text ? [[`${short ? `-${short}, ` : ''}--${name}${value ? ` ${value}` : ''}`, text] as const] : [],
-  );
   return [
     `usage: tazpod ${[verb.name, '[OPTION…]', ...verb.operands].join(' ')}`,
     '',
@@ -60,9 +55,16 @@ export function verbHelp(verb: Verb): string {
     ...verb.text,
     '',
     'options:',
-    ...columns(options),
+    ...columns(optionRows(verb.options)),
     '',
   ].join('\n');
+}
+
+/** Of each option that is for people: how it is written, and what it does. */
+export function optionRows(options: Readonly<Record<string, OptionSpec>>): [string, string][] {
+  return Object.entries(options).flatMap(([name, { short, value, text }]) =>
+    text ? [[`${short ? `-${short}, ` : ''}--${name}${value ? ` ${value}` : ''}`, text]] : [],
+  );
 }
 
 function synopsis({ name, operands }: Verb): string {

@@ -11,6 +11,14 @@ export const COMMON_OPTIONS = {
   help: { type: 'boolean', short: 'h', text: 'show this help' },
 } as const satisfies Options;
 
+/** Of the program itself, where no verb has been named. */
+export const GLOBAL_OPTIONS = {
+  json: COMMON_OPTIONS.json,
+  quiet: COMMON_OPTIONS.quiet,
+  help: { type: 'boolean', short: 'h', text: 'show the help, after a verb that of the verb' },
+  version: { type: 'boolean', text: 'show the version' },
+} as const satisfies Options;
+
 /** Of every verb that needs a passphrase. */
 export const PASSPHRASE_OPTIONS = {
   'passphrase-file': { type: 'string', value: 'PATH', text: 'read the passphrase from a file ("-": standard input)' },

@@ -16,6 +16,14 @@ export interface Verb extends Grammar {
   readonly load: () => Promise<Run>;
 }
 
+/** Words that are no verbs by themselves: a verb follows each. */
+export const GROUPS: Readonly<Record<string, string>> = {
+  vault: 'make, list, extract or check a vault file anywhere',
+};
+
+/** The one verb that needs no grammar: it takes the words of another. */
+export const HELP = { word: 'help', text: 'show this help, or that of a verb' } as const;
+
 const ORDER_OF_SOURCES = [
   'The passphrase comes from --passphrase-file or --passphrase-fd (one newline at the end is',
   'dropped), else from TAZPOD_PASSPHRASE_FILE or TAZPOD_PASSPHRASE, else it is asked for on the terminal.',
@@ -144,5 +152,21 @@ export const VERBS: readonly Verb[] = [
     inContainer: false,
     takesPassphrase: true,
     load: async () => (await import('./vault-verify.ts')).vaultVerify,
+  },
+  {
+    name: 'completion',
+    operands: ['SHELL'],
+    options: { ...COMMON_OPTIONS },
+    summary: 'print what lets SHELL complete tazpod (bash, zsh, fish)',
+    text: [
+      'The image has them in place. Elsewhere:',
+      '',
+      '  tazpod completion bash >~/.local/share/bash-completion/completions/tazpod',
+      '  tazpod completion zsh >DIR/_tazpod     (DIR: one that your $fpath has)',
+      '  tazpod completion fish >~/.config/fish/completions/tazpod.fish',
+    ],
+    inContainer: false,
+    takesPassphrase: false,
+    load: async () => (await import('./completion.ts')).completion,
   },
 ];

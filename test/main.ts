@@ -18,6 +18,7 @@ const PROGRAMS = {
   mount: 'mount',
   'mkfs.ext4': 'e2fsprogs',
   zsh: 'zsh',
+  fish: 'fish',
   python3: 'python3',
   tini: 'tini',
   'dumb-init': 'dumb-init',
