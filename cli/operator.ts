@@ -1,19 +1,13 @@
 // Who the tool is: the operator, also when root called it (`docker exec`, a health check), so that a hostile vault or a
 // link planted in the workspace can do no more than the operator could. Done before anything else is opened.
-// The account comes from /etc/passwd and /etc/group themselves, as PID 1 has it: no name service is asked.
+// TAZPOD_USER names the account, or gives its uid, as for PID 1.
 
 import { readFileSync } from 'node:fs';
 import { errnoName, reasonOf, TazpodError } from '../lib/errors.ts';
+import { DEFAULT_OPERATOR, findAccount, groupsOf } from './accounts.ts';
 
 const ACCOUNTS = '/etc/passwd';
 const GROUPS = '/etc/group';
-
-interface Account {
-  readonly name: string;
-  readonly uid: number;
-  readonly gid: number;
-  readonly home: string;
-}
 
 /**
  * Gives up root for good: groups, group, user, then the environment that goes with them. Does nothing for other users.
@@ -22,8 +16,8 @@ interface Account {
  */
 export function becomeOperator({ optional }: { readonly optional: boolean }): void {
   if (process.geteuid?.() !== 0 || !process.setgroups || !process.setgid || !process.setuid) return;
-  const name = process.env['TAZPOD_USER'] ?? 'tazpod';
-  const account = findAccount(name);
+  const name = process.env['TAZPOD_USER'] || DEFAULT_OPERATOR;
+  const account = findAccount(readDatabase(ACCOUNTS), name);
   if (optional && (!account || account.uid === 0)) return;
   if (!account) {
     throw new TazpodError('configuration', `cannot become the operator "${name}": ${ACCOUNTS} has no such account`, {
@@ -36,7 +30,7 @@ export function becomeOperator({ optional }: { readonly optional: boolean }): vo
     });
   }
   try {
-    process.setgroups(groupsOf(account));
+    process.setgroups(groupsOf(readDatabase(GROUPS), account));
     process.setgid(account.gid);
     process.setuid(account.uid);
   } catch (error) {
@@ -48,27 +42,6 @@ export function becomeOperator({ optional }: { readonly optional: boolean }): vo
   process.env['HOME'] = account.home;
   process.env['USER'] = account.name;
   process.env['LOGNAME'] = account.name;
-}
-
-/** One line is `name:password:uid:gid:gecos:home:shell`, passwd(5). */
-function findAccount(name: string): Account | undefined {
-  for (const line of readDatabase(ACCOUNTS).split('\n')) {
-    const [account, , uid, gid, , home] = line.split(':');
-    if (account === name && /^\d+$/.test(uid ?? '') && /^\d+$/.test(gid ?? '')) {
-      return { name, uid: Number(uid), gid: Number(gid), home: home || '/' };
-    }
-  }
-  return undefined;
-}
-
-/** One line is `name:password:gid:member,member`, group(5). */
-function groupsOf({ name, gid }: Account): number[] {
-  const groups = new Set([gid]);
-  for (const line of readDatabase(GROUPS).split('\n')) {
-    const [, , id, members] = line.split(':');
-    if (/^\d+$/.test(id ?? '') && members?.split(',').includes(name)) groups.add(Number(id));
-  }
-  return [...groups];
 }
 
 function readDatabase(path: string): string {

@@ -12,6 +12,8 @@ export interface Verb extends Grammar {
   readonly text: readonly string[];
   /** Whether it needs PID 1, and with it an operator. */
   readonly inContainer: boolean;
+  /** It gives up root by itself, after what only root may look at. */
+  readonly beginsAsRoot?: true;
   readonly takesPassphrase: boolean;
   readonly load: () => Promise<Run>;
 }
@@ -93,6 +95,23 @@ export const VERBS: readonly Verb[] = [
     inContainer: true,
     takesPassphrase: false,
     load: async () => (await import('./status.ts')).status,
+  },
+  {
+    name: 'doctor',
+    operands: [],
+    options: COMMON_OPTIONS,
+    summary: 'check what everything depends on, and say what mends it',
+    text: [
+      'Looks at PID 1, its capabilities and confinement, the operator, the workspace, the vault, the enclave and',
+      'where the passphrase comes from; changes nothing. Works also where nothing else does, as root and as the',
+      'operator, and with the flags of a container that does not start:',
+      '  docker run … --entrypoint tazpod IMAGE doctor',
+      'Exits with 0 if nothing is wrong (warnings are allowed), else with the status that the first problem leads to.',
+    ],
+    inContainer: false,
+    beginsAsRoot: true,
+    takesPassphrase: false,
+    load: async () => (await import('./doctor.ts')).doctor,
   },
   {
     name: 'vault create',

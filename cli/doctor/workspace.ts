@@ -1,0 +1,91 @@
+// The workspace: the project directory, which outlives the container and holds the vault and the identity directories.
+
+import { IDENTITY_DIRECTORY, IDENTITY_NAMES, WORKSPACE } from '../../lib/paths.ts';
+import { flags, ok, problem, someOf, warning, type Finding } from './finding.ts';
+import type { Machine } from './machine.ts';
+
+const MOUNT_IT = flags('-v "$PWD:/workspace"', "volumes: ['./:/workspace']");
+
+export function checkWorkspace(machine: Machine): Finding {
+  const { files, operator } = machine;
+  const stats = files.targetStats(WORKSPACE);
+  if (stats === undefined) {
+    return problem(
+      'configuration',
+      `there is no ${WORKSPACE}: the vault and the tools' state have no place`,
+      ...MOUNT_IT,
+    );
+  }
+  if (!stats.isDirectory()) {
+    return problem('configuration', `${WORKSPACE} is not a directory: the vault has no place`, ...MOUNT_IT);
+  }
+  const mount = machine.mountAt(WORKSPACE);
+  if (mount?.options.has('ro')) {
+    return problem(
+      'save-failed',
+      `${WORKSPACE} is mounted read-only: the vault can be unlocked, but not saved`,
+      'docker run: leave :ro out of -v …:/workspace',
+      'compose: leave :ro out of the volume',
+    );
+  }
+  const owner = `uid ${stats.uid}${stats.uid === 0 ? ' (root: docker makes a missing directory so)' : ''}`;
+  const isForeign = stats.uid !== operator.uid;
+  const giveItAway = `on the host: sudo chown -R ${operator.uid}:${operator.gid} DIR, the directory that is mounted there`;
+  const refusal = machine.refusal(WORKSPACE, 'write');
+  if (refusal !== undefined) {
+    return problem(
+      'save-failed',
+      isForeign
+        ? `${WORKSPACE} belongs to ${owner}, and the operator (uid ${operator.uid}) may not write there: nothing can be saved`
+        : `${WORKSPACE} cannot be written to (${refusal}): nothing can be saved`,
+      isForeign ? giveItAway : 'on the host: chmod u+rwx DIR, the directory that is mounted there',
+    );
+  }
+  if (mount === undefined) {
+    return warning(
+      `${WORKSPACE} is part of the container: what is saved there goes when the container is removed`,
+      ...MOUNT_IT,
+    );
+  }
+  if (isForeign) {
+    return warning(
+      `${WORKSPACE} belongs to ${owner}; the operator (uid ${operator.uid}) may write there, and its files will be of another owner`,
+      giveItAway,
+    );
+  }
+  return ok(`${WORKSPACE} is mounted (${mount.fileSystem}) and the operator's to write to`);
+}
+
+/** What PID 1 makes in the workspace at every start. */
+export function checkIdentity(machine: Machine): Finding {
+  const { files, operator } = machine;
+  const top = files.stats(IDENTITY_DIRECTORY);
+  if (top === undefined) return ok(`${IDENTITY_DIRECTORY} is made at the next start`);
+  if (!files.targetStats(IDENTITY_DIRECTORY)?.isDirectory()) {
+    return problem(
+      'configuration',
+      `${IDENTITY_DIRECTORY} is not a directory: neither the vault nor the tools' state has a place`,
+      `mv ${IDENTITY_DIRECTORY} ${IDENTITY_DIRECTORY}.aside`,
+    );
+  }
+  const refusal = machine.refusal(IDENTITY_DIRECTORY, 'write');
+  if (refusal !== undefined) {
+    return problem(
+      'save-failed',
+      `${IDENTITY_DIRECTORY} cannot be written to by the operator (${refusal}): nothing new can be kept there`,
+      `on the host: sudo chown -R ${operator.uid}:${operator.gid} DIR/.tazpod`,
+    );
+  }
+  const odd = IDENTITY_NAMES.filter((name) => {
+    const path = `${IDENTITY_DIRECTORY}/${name}`;
+    if (files.stats(path) === undefined) return false;
+    return !files.targetStats(path)?.isDirectory() || machine.refusal(path, 'write') !== undefined;
+  });
+  if (odd.length > 0) {
+    return warning(
+      `${someOf(odd)} in ${IDENTITY_DIRECTORY}: not a directory that the operator may write to; that tool's state is not kept`,
+      `on the host: sudo chown -R ${operator.uid}:${operator.gid} DIR/.tazpod`,
+    );
+  }
+  return ok(`${IDENTITY_DIRECTORY} is the operator's to write to`);
+}
