@@ -21,3 +21,16 @@ export function formatSize(bytes: number): string {
   }
   return `${(bytes / 1e9).toFixed(1)} GB`;
 }
+
+/** A number of bytes as an option takes it, for a person to compare with one: 64m. Rounded down to a whole unit. */
+export function sizeOption(bytes: number): string {
+  for (const [unit, factor] of [
+    ['g', 1024 ** 3],
+    ['m', 1024 ** 2],
+    ['k', 1024],
+  ] as const) {
+    if (bytes >= 10 * factor || (bytes >= factor && bytes % factor === 0))
+      return `${Math.floor(bytes / factor)}${unit}`;
+  }
+  return String(bytes);
+}

@@ -2,7 +2,7 @@
 
 import { TazpodError } from '../../lib/errors.ts';
 import { BRIDGE_SOURCE, BRIDGE_TARGET, ENCLAVE } from '../../lib/paths.ts';
-import { formatSize, parseSize } from '../size.ts';
+import { parseSize, sizeOption } from '../size.ts';
 import { engineMount } from './capabilities.ts';
 import { flags, ok, problem, warning, type Finding } from './finding.ts';
 import type { Machine } from './machine.ts';
@@ -44,7 +44,7 @@ export function checkEnclave(machine: Machine): Finding {
       `chmod 700 ${ENCLAVE}`,
     );
   }
-  return ok(`${ENCLAVE} is in RAM (tmpfs), ${formatSize(enclaveSize(machine))}${isUnlocked ? ', unlocked' : ''}`);
+  return ok(`${ENCLAVE} is in RAM (tmpfs), size ${sizeOption(enclaveSize(machine))}${isUnlocked ? ', unlocked' : ''}`);
 }
 
 function checkMountPoint({ files, operator }: Machine): Finding {

@@ -38,7 +38,10 @@ export function readPrivileged(files: Files, pid: number): Privileged {
   const init = readInit(files, pid);
   const own = files.bytes('/proc/self/environ') ?? Buffer.alloc(0);
   try {
-    return { init, settings: init.settings ?? settingsOf(own) };
+    const ours = settingsOf(own);
+    // PID 1 wipes the passphrase from its own: what a docker exec has is what everybody else can see, too.
+    const hasPassphrase = ours.hasPassphrase || init.settings?.hasPassphrase === true;
+    return { init, settings: { values: (init.settings ?? ours).values, hasPassphrase } };
   } finally {
     own.fill(0);
   }

@@ -1,7 +1,7 @@
 // The memory that the enclave is made of: whether it can be swapped to disk, and whether the container has enough of it.
 
 import { ENCLAVE } from '../../lib/paths.ts';
-import { formatSize } from '../size.ts';
+import { sizeOption } from '../size.ts';
 import { enclaveSize } from './enclave.ts';
 import { flags, ok, shown, warning, type Finding } from './finding.ts';
 import type { Machine } from './machine.ts';
@@ -62,10 +62,10 @@ export function checkMemory(machine: Machine): Finding {
   const limit = limitOf(machine, 'memory.max', 'memory/memory.limit_in_bytes');
   if (limit === undefined) return ok('the container has no memory limit of its own');
   const wanted = COPIES * size + BESIDE;
-  if (limit >= wanted) return ok(`memory limit ${formatSize(limit)}, enclave ${formatSize(size)}`);
+  if (limit >= wanted) return ok(`memory limit ${sizeOption(limit)}, enclave ${sizeOption(size)}`);
   const megabytes = Math.ceil(wanted / 2 ** 20);
   return warning(
-    `memory limit ${formatSize(limit)}, enclave ${formatSize(size)}, which counts against it: a full one gets processes killed`,
+    `memory limit ${sizeOption(limit)}, enclave ${sizeOption(size)}, which counts against it: a full one gets processes killed`,
     ...flags(
       `--memory ${megabytes}m (or more, for what else runs)`,
       `mem_limit: ${megabytes}m (or more, for what else runs)`,

@@ -3,6 +3,7 @@
 
 import { dirname, resolve } from 'node:path';
 
+import { TazpodError } from '../../lib/errors.ts';
 import { wipe } from '../../lib/passphrase.ts';
 import { VAULT_FILE, WORKSPACE } from '../../lib/paths.ts';
 import { flags, ok, problem, shown, warning, type Finding } from './finding.ts';
@@ -104,13 +105,16 @@ function isEmpty({ files }: Machine, path: string, size: number): boolean {
 
 /** Whether PID 1 can ask, where it would have to. */
 export function checkTerminal(machine: Machine): Finding {
-  const { init, caller, settings, files } = machine;
+  const { init, caller, settings, files, answer } = machine;
   const mode = settings.values.get('TAZPOD_UNLOCK') ?? 'auto';
   const isGiven = settings.hasPassphrase || settings.values.has('TAZPOD_PASSPHRASE_FILE');
   if (init.isDoctor ? caller.onTerminal : init.hasTerminal)
     return ok('PID 1 has a terminal: it can ask for the passphrase');
   if (mode === 'never' || (isGiven && mode !== 'prompt')) {
     return ok(`PID 1 has no terminal, and needs none (TAZPOD_UNLOCK=${shown(mode)})`);
+  }
+  if (!(answer instanceof TazpodError) && answer.state === 'unlocked') {
+    return ok('PID 1 has no terminal to ask on; the vault is unlocked all the same');
   }
   if (mode === 'prompt' || mode === 'required') {
     return problem(

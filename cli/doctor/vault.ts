@@ -3,7 +3,7 @@
 import { basename, dirname } from 'node:path';
 
 import { VAULT_FILE } from '../../lib/paths.ts';
-import { formatSize } from '../size.ts';
+import { formatSize, sizeOption } from '../size.ts';
 import { enclaveSize } from './enclave.ts';
 import { flags, ok, problem, shown, someOf, warning, type Finding } from './finding.ts';
 import type { Machine } from './machine.ts';
@@ -56,7 +56,7 @@ export function checkVault(machine: Machine): Finding {
   const size = enclaveSize(machine);
   if (stats.size > size) {
     return warning(
-      `${VAULT_FILE} has ${formatSize(stats.size)}, the enclave ${formatSize(size)}: the contents will hardly fit`,
+      `${VAULT_FILE} has ${formatSize(stats.size)}, the enclave ${sizeOption(size)}: the contents will hardly fit`,
       ...flags('-e TAZPOD_ENCLAVE_SIZE=256m', 'environment: { TAZPOD_ENCLAVE_SIZE: 256m }'),
     );
   }
@@ -89,7 +89,10 @@ export function checkBeside(machine: Machine): Finding {
     );
   }
   const places = new Set([settings.values.get('TAZPOD_RESCUE_DIR') ?? RESCUE_DIRECTORY, RESCUE_DIRECTORY]);
-  const rescued = [...places].flatMap((place) => pathsOf(place, files.names(place), 'rescue-'));
+  // A place that the operator may not look into is none where its vault could have been left.
+  const rescued = [...places]
+    .filter((place) => machine.refusal(place, 'read') === undefined)
+    .flatMap((place) => pathsOf(place, files.names(place), 'rescue-'));
   const vault = files.targetStats(VAULT_FILE);
   const newer = rescued.filter((path) => (files.stats(path)?.mtimeMs ?? 0) > (vault?.mtimeMs ?? 0));
   if (newer.length > 0) {

@@ -35,6 +35,18 @@ describe.runIf(process.getuid?.() === 0)('called as root', () => {
     expect((await tazpod(['vault', 'list', SMALL.file], { env })).status).toBe(0);
   });
 
+  test('TAZPOD_USER may be a uid', async () => {
+    await using directory = await temporaryDirectory();
+    await chown(directory.path, NOBODY, NOBODY);
+    const place = join(directory.path, 'out');
+    const { status } = await tazpod(['vault', 'extract', SMALL.file, place, '--passphrase-file', '-'], {
+      env: { TAZPOD_USER: String(NOBODY) },
+      input: SMALL.passphrase,
+    });
+    expect(status).toBe(0);
+    expect(await stat(place)).toMatchObject({ uid: NOBODY });
+  });
+
   test('a vault verb works where there is no such account', async () => {
     const env = { TAZPOD_USER: 'no-such-account', TAZPOD_PASSPHRASE: SMALL.passphrase };
     expect((await tazpod(['vault', 'list', SMALL.file], { env })).status).toBe(0);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { formatSize, parseSize } from '../../../cli/size.ts';
+import { formatSize, parseSize, sizeOption } from '../../../cli/size.ts';
 
 test.for([
   ['1', 1],
@@ -29,4 +29,15 @@ test.for([
   [2_500_000_000, '2.5 GB'],
 ] as const)('%i bytes are told as %s', ([bytes, text]) => {
   expect(formatSize(bytes)).toBe(text);
+});
+
+test.for([
+  [1, '1'],
+  [1024, '1k'],
+  [64 * 1024 ** 2, '64m'],
+  [1024 ** 3, '1g'],
+  [1024 ** 3 + 1, '1024m'],
+  [10 * 1024 ** 2 - 1, '10239k'],
+] as const)('%i bytes are %s as an option', ([bytes, text]) => {
+  expect(sizeOption(bytes)).toBe(text);
 });
