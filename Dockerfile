@@ -29,6 +29,8 @@ COPY cli cli
 RUN npm run build -- --rpath "/usr/lib/$(uname -m)-linux-gnu:/usr/lib64:\$ORIGIN/../lib/tazpod" \
     && mkdir -p /out/dist/usr/local/bin /out/dist/usr/local/lib/tazpod /out/dist/run/tazpod \
     && cp -P dist/tazpod-entrypoint dist/tazpod /out/dist/usr/local/bin/ \
+    # Manual pages, and completions for bash, zsh and fish.
+    && cp -R dist/share /out/dist/usr/ \
     && cp -L $(ldd dist/tazpod-entrypoint | awk '$1 ~ /^lib(atomic|stdc\+\+|gcc_s)\./ { print $3 }') \
        /out/dist/usr/local/lib/tazpod/ \
     # In place in this image as well, as hard links: one copy on disk.

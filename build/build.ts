@@ -1,13 +1,17 @@
-// `npm run build [-- --rpath PATH]`: leaves dist/tazpod-entrypoint and dist/tazpod, up to date.
+// `npm run build [-- --rpath PATH]`: leaves dist/tazpod-entrypoint and dist/tazpod, up to date,
+// and dist/share with what belongs below /usr/share.
 
 import { parseArgs } from 'node:util';
 import { buildExecutable, DIST } from './executable.ts';
+import { SHARE, writeShare } from './share.ts';
 
 const { values } = parseArgs({ options: { rpath: { type: 'string' } } });
 
 try {
   const { made, stripped } = await buildExecutable(values.rpath);
   console.log(`${made ? 'built' : 'up to date'}: ${DIST}/tazpod-entrypoint, ${DIST}/tazpod`);
+  await writeShare();
+  console.log(`written: ${SHARE} (manual pages, completions)`);
   if (!stripped) console.log('not stripped, so larger than need be: no strip here (Debian: apt-get install binutils)');
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);

@@ -29,39 +29,6 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-export const USAGE = `Usage: tazpod-entrypoint [flags] [--] [command [argument…]]
-
-Runs the command (default: the operator's login shell) as the operator, under an init that forwards signals,
-reaps orphans and locks the vault before it ends.
-
-Flags, as tini's:
-  -s            become a subreaper (where this is not PID 1; it does so by itself then)
-  -p SIGNAL     get SIGNAL when the parent process dies
-  -g            send signals to the command's process group
-  -e STATUS     take this exit status of the command for 0; may be repeated
-  -v            say more; may be repeated
-  -w            warn when an orphan was reaped
-  -l            show the licence
-  -h            show this help
-  --version     show the version
-
-Environment:
-  TAZPOD_PASSPHRASE, TAZPOD_PASSPHRASE_FILE   the vault's passphrase, or a file with it
-  TAZPOD_UNLOCK          auto | prompt | never | required (default auto)
-  TAZPOD_USER            operator: the account that the command runs as (default tazpod)
-  TAZPOD_ENCLAVE_SIZE    size of the RAM mount (default 64m)
-  TAZPOD_AUTOSAVE        on | off (default on)
-  TAZPOD_STOP_SIGNAL     signals that are stop requests (default TERM; INT too without a terminal)
-  TAZPOD_STOP_TIMEOUT    from a stop request to SIGKILL (default 5s; off: never)
-  TAZPOD_RESCUE_DIR      where a rescue copy goes first
-  TAZPOD_LOG_LEVEL       fatal | error | warn | info | debug | trace | silent (default info)
-  TAZPOD_LOG_FORMAT      json | pretty | auto (default auto: pretty on a terminal)
-  TINI_SUBREAPER, TINI_KILL_PROCESS_GROUP, TINI_VERBOSITY   as tini's
-
-Exit status: the command's; 128+n if signal n ended it; 126 or 127 if it could not be run or found;
-1 for a bad flag; 125 for a failure of our own; 70 for an internal error.
-`;
-
 export const LICENSE = 'tazpod-entrypoint is distributed under the MIT License.\n';
 
 /** Our own arguments as bytes, without the name that we were called by: Node's process.argv is text. */

@@ -9,13 +9,14 @@ import { isatty } from 'node:tty';
 import { onExit, signals as signalExitSignals } from 'signal-exit';
 
 import { reasonOf, TazpodError } from '../lib/errors.ts';
-import { LICENSE, ownArguments, parseArguments, USAGE, UsageError, type Arguments } from './arguments.ts';
+import { LICENSE, ownArguments, parseArguments, UsageError, type Arguments } from './arguments.ts';
 import { readConfiguration } from './configuration.ts';
 import { inheritedDescriptors } from './descriptors.ts';
 import { takePassphrase } from './environment.ts';
 import { Log, type LogLevel } from './log.ts';
 import { libc } from './native.ts';
 import { OWN_FAILURE, Supervisor } from './supervisor.ts';
+import { usage } from './usage.ts';
 import { VERSION } from './version.ts';
 
 const INTERNAL_ERROR = 70; // EX_SOFTWARE of sysexits(3)
@@ -41,11 +42,11 @@ async function run(): Promise<number> {
     args = parseArguments(ownArguments(), process.env);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    writeSync(2, `tazpod-entrypoint: ${error.message}\n\n${USAGE}`);
+    writeSync(2, `tazpod-entrypoint: ${error.message}\n\n${usage()}`);
     return 1;
   }
   if (args.print !== undefined) {
-    writeSync(1, { help: USAGE, license: LICENSE, version: `tazpod-entrypoint ${VERSION}\n` }[args.print]);
+    writeSync(1, { help: usage(), license: LICENSE, version: `tazpod-entrypoint ${VERSION}\n` }[args.print]);
     return 0;
   }
   try {

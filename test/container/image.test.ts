@@ -40,6 +40,22 @@ describeContainers('the image', () => {
     expect(run).toMatchObject({ status: 0, stdout: 'from bash' });
   });
 
+  test('has the manual pages and the completions where man and the shells look for them, and gives them on', async () => {
+    const script = `
+      set -eu
+      cd /usr/share
+      for page in tazpod tazpod-entrypoint; do zcat man/man1/$page.1.gz | grep -c '^.TH'; done
+      tazpod completion bash | cmp - bash-completion/completions/tazpod
+      tazpod completion zsh | cmp - zsh/vendor-completions/_tazpod
+      tazpod completion fish | cmp - fish/vendor_completions.d/tazpod.fish
+      . bash-completion/completions/tazpod
+      complete -p tazpod
+      cd /dist/usr/share
+      find . -type f | while read -r file; do cmp $file /usr/share/$file; echo $file; done | wc -l`;
+    const run = await runToEnd({ command: ['bash', '-c', script] });
+    expect(run).toMatchObject({ status: 0, stdout: '1\n1\ncomplete -F _tazpod tazpod\n5' });
+  });
+
   test('gives a named volume at /workspace to the operator', async () => {
     const volume = newName();
     try {
