@@ -5,6 +5,7 @@ export interface Mount {
   /** `major:minor` of the file system. */
   readonly device: string;
   readonly type: string;
+  readonly source: string;
   /** The mount's own options, then its file system's. */
   readonly options: readonly string[];
 }
@@ -17,8 +18,14 @@ export function parseMountinfo(text: string): Mount[] {
       // Optional fields stand between the sixth and a lone hyphen.
       const [mount = '', fileSystem = ''] = line.split(' - ');
       const [, , device = '', , point = '', options = ''] = mount.split(' ');
-      const [type = '', , superOptions = ''] = fileSystem.split(' ');
-      return { point: unescape(point), device, type, options: [...options.split(','), ...superOptions.split(',')] };
+      const [type = '', source = '', superOptions = ''] = fileSystem.split(' ');
+      return {
+        point: unescape(point),
+        device,
+        type,
+        source,
+        options: [...options.split(','), ...superOptions.split(',')],
+      };
     });
 }
 

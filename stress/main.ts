@@ -10,9 +10,10 @@ import { describeMachine, load } from '../recording/machine.ts';
 import { bytes } from './bytes.ts';
 import { Progress } from './progress.ts';
 import { spell, spellDuration, writePage, writeResult } from './record.ts';
+import { swaps } from './swaps.ts';
 import { TooManyFailures, type Stress, type StressOutcome } from './stress.ts';
 
-const STRESSES: readonly Stress[] = [bytes];
+const STRESSES: readonly Stress[] = [bytes, swaps];
 const names = STRESSES.map(({ name }) => name);
 
 const MOST_FAILURES = 10;
