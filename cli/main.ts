@@ -26,6 +26,7 @@ async function tazpod(words: readonly string[], output: Output): Promise<number>
       // The environment is the one thing that is read as root: afterwards the kernel would not let us.
       const variable = verb.takesPassphrase ? passphraseVariable() : undefined;
       if (!verb.beginsAsRoot) becomeOperator({ optional: !verb.inContainer });
+      if (verb.seesSecrets) (await import('./undumpable.ts')).becomeUndumpable();
       const run = await verb.load();
       return await run({
         given,

@@ -15,6 +15,8 @@ export interface Verb extends Grammar {
   /** It gives up root by itself, after what only root may look at. */
   readonly beginsAsRoot?: true;
   readonly takesPassphrase: boolean;
+  /** Whether a passphrase, a key or contents come into its memory. */
+  readonly seesSecrets: boolean;
   readonly load: () => Promise<Run>;
 }
 
@@ -45,6 +47,7 @@ export const VERBS: readonly Verb[] = [
     ],
     inContainer: true,
     takesPassphrase: true,
+    seesSecrets: true,
     load: async () => (await import('./unlock.ts')).unlock,
   },
   {
@@ -67,6 +70,7 @@ export const VERBS: readonly Verb[] = [
     ],
     inContainer: true,
     takesPassphrase: false,
+    seesSecrets: true,
     load: async () => (await import('./lock.ts')).lock,
   },
   {
@@ -80,6 +84,7 @@ export const VERBS: readonly Verb[] = [
     ],
     inContainer: true,
     takesPassphrase: false,
+    seesSecrets: true,
     load: async () => (await import('./save.ts')).save,
   },
   {
@@ -94,6 +99,7 @@ export const VERBS: readonly Verb[] = [
     text: ['Exits with 0, locked or not, as long as PID 1 answers.'],
     inContainer: true,
     takesPassphrase: false,
+    seesSecrets: false,
     load: async () => (await import('./status.ts')).status,
   },
   {
@@ -111,6 +117,7 @@ export const VERBS: readonly Verb[] = [
     inContainer: false,
     beginsAsRoot: true,
     takesPassphrase: false,
+    seesSecrets: false,
     load: async () => (await import('./doctor.ts')).doctor,
   },
   {
@@ -126,6 +133,7 @@ export const VERBS: readonly Verb[] = [
     text: ['Works on any machine, without PID 1.', '', ...ORDER_OF_SOURCES],
     inContainer: false,
     takesPassphrase: true,
+    seesSecrets: true,
     load: async () => (await import('./vault-create.ts')).vaultCreate,
   },
   {
@@ -140,6 +148,7 @@ export const VERBS: readonly Verb[] = [
     ],
     inContainer: false,
     takesPassphrase: true,
+    seesSecrets: true,
     load: async () => (await import('./vault-list.ts')).vaultList,
   },
   {
@@ -155,6 +164,7 @@ export const VERBS: readonly Verb[] = [
     ],
     inContainer: false,
     takesPassphrase: true,
+    seesSecrets: true,
     load: async () => (await import('./vault-extract.ts')).vaultExtract,
   },
   {
@@ -170,6 +180,7 @@ export const VERBS: readonly Verb[] = [
     ],
     inContainer: false,
     takesPassphrase: true,
+    seesSecrets: true,
     load: async () => (await import('./vault-verify.ts')).vaultVerify,
   },
   {
@@ -186,6 +197,7 @@ export const VERBS: readonly Verb[] = [
     ],
     inContainer: false,
     takesPassphrase: false,
+    seesSecrets: false,
     load: async () => (await import('./completion.ts')).completion,
   },
 ];

@@ -2,22 +2,14 @@
 // symbolic link. What stood at the target is never lost: a directory is covered (or put aside for the link), a link is
 // put aside; both come back at the lock, or at the next boot.
 
-import {
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readlinkSync,
-  renameSync,
-  rmdirSync,
-  symlinkSync,
-  unlinkSync,
-} from 'node:fs';
+import { lstatSync, mkdirSync, readlinkSync, renameSync, rmdirSync, symlinkSync, unlinkSync } from 'node:fs';
 
 import { errnoName, reasonOf, TazpodError } from '../lib/errors.ts';
 import { AWS_NAME, BRIDGE_SOURCE, BRIDGE_TARGET, HOME } from '../lib/paths.ts';
 import { hasCapability } from './capabilities.ts';
 import { Directory } from './directory.ts';
 import type { Enclave } from './enclave.ts';
+import { isEmpty } from './listing.ts';
 import type { Log } from './log.ts';
 import { attach, cloneMount } from './mount.ts';
 import { deviceName, readMounts } from './mountinfo.ts';
@@ -126,7 +118,7 @@ function mountBridge(home: Directory, source: Directory, enclave: Enclave, opera
       hint: 'give it to the operator, or remove it',
     });
   }
-  const covers = asOperator(operator, () => readdirSync(target.path()).length > 0);
+  const covers = asOperator(operator, () => !isEmpty(target));
   if (covers) log.warn(`${BRIDGE_TARGET} has contents of its own, in the clear: the vault’s cover them until the lock`);
   const mount = cloneMount(source);
   try {

@@ -2,7 +2,7 @@
 // mounted it, refused where it would be on disk. PID 1 never gives the kernel a path that the operator can change:
 // directories are opened without following links, and mounts are made on descriptors (mount API of fsopen(2)).
 
-import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, readFileSync, statfsSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, statfsSync } from 'node:fs';
 
 import { errnoName, reasonOf, TazpodError } from '../lib/errors.ts';
 import { ENCLAVE, ENCLAVE_NAME, HOME, PASSPHRASE_CACHE_NAME } from '../lib/paths.ts';
@@ -132,7 +132,7 @@ function openMountPoint(home: Directory, operator: Operator, log: Log): Director
       if (uid !== 0) chownSync(point.path(), 0, 0);
       if ((mode & 0o7777) !== 0o555) chmodSync(point.path(), 0o555);
     }
-    if (readdirSync(point.path()).length > 0) {
+    if (!isEmpty(point)) {
       log.warn(
         `${ENCLAVE} holds files on disk, in the clear: they lie covered while the vault is unlocked; move them away`,
       );

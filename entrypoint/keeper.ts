@@ -256,7 +256,11 @@ export class Keeper {
     try {
       return step();
     } catch (error) {
-      this.#log.error(`cannot ${what}: ${reasonOf(error)}`);
+      try {
+        this.#log.error(`cannot ${what}: ${reasonOf(error)}`);
+      } catch {
+        // Where nothing can be said, all the more has to be done.
+      }
       return undefined;
     }
   }

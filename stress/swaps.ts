@@ -14,7 +14,7 @@ export const swaps: Stress = {
   count: 10_000,
   oracle:
     'Two processes of the operator, one with a mount namespace that is older than the mounts, exchange the three names for links to /etc as fast as they can. A client opens, commits ' +
-    `and closes over the control socket; after every ${BATCH} rounds \`tazpod\` unlocks and locks. Each round ends unlocked or with \`cannot-mount\`, then locked, with nothing mounted; nothing is ` +
+    `and closes over the control socket; after every ${BATCH} rounds \`tazpod\` unlocks and locks. Each round ends unlocked, or refused with \`cannot-mount\`; a whole unlock, too, or refused for a reason that is named. Then it is locked, with nothing mounted; nothing is ` +
     'ever mounted out of the home; no owner, mode, name or time of change in /etc, /root, /run, /usr/local/bin, /var and the workspace is another afterwards.',
   executable: true,
   run,

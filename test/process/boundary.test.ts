@@ -1,7 +1,19 @@
 // What the operator, an engine or an earlier life may have put where PID 1 mounts: links, directories, mounts, leftovers.
 // Whatever is there, nothing of root's is touched, and nothing of anybody's is lost.
 
-import { chown, lchown, mkdir, readdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
+import {
+  chown,
+  lchown,
+  link,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
@@ -21,9 +33,10 @@ import {
   traces,
   WAIT,
   WITH_SECRET,
+  wordsInMemory,
 } from '../support/pod.ts';
 import type { Running, Sandbox } from '../support/sandbox.ts';
-import { CONTENTS, PASSPHRASE, savedContents } from '../support/vault.ts';
+import { CONTENTS, PASSPHRASE, savedContents, vaultPath } from '../support/vault.ts';
 
 const OPERATOR = 1000;
 const WITHOUT_SYS_ADMIN = { capabilities: CAPABILITIES.filter((name) => name !== 'sys_admin') };
@@ -325,4 +338,51 @@ test('a workspace whose .tazpod is a link to a directory of root’s that can be
   const running = await startPod(pod, ['true']);
   await running.exited;
   expect(await readdir(join(pod.bundle.layer, 'var/log'))).toEqual([]);
+});
+
+test('identity directories that are links, files or somebody else’s are left as they are', async () => {
+  await using pod = await createPod();
+  const directory = join(pod.bundle.workspace, '.tazpod');
+  const victim = join(pod.bundle.layer, 'var/victim');
+  await mkdir(victim, { recursive: true });
+  await linkAs(OPERATOR, '/etc', join(directory, '.pi'));
+  await linkAs(OPERATOR, '/var/victim', join(directory, '.gemini'));
+  await linkAs(OPERATOR, '/var/victim/new', join(directory, '.opencode'));
+  await writeFile(join(directory, '.claude'), 'a file');
+  await mkdir(join(directory, '.omp'), { mode: 0o700 });
+  const running = await startUnlocked(pod);
+  expect(await readSecrets(running)).toBe(SECRETS);
+  expect(await readdir(victim)).toEqual([]);
+  expect(await stat(victim)).toMatchObject({ uid: 0, mode: 0o40755 });
+  expect(await stat(join(directory, '.omp'))).toMatchObject({ uid: 0, mode: 0o40700 });
+  expect(await readFile(join(directory, '.claude'), 'utf8')).toBe('a file');
+  expect(await readlink(join(directory, '.pi'))).toBe('/etc');
+});
+
+test('another name of the vault’s file keeps what it had: a save replaces, and does not write through hard links', async () => {
+  await using pod = await createPod();
+  const before = await readFile(vaultPath(pod.bundle));
+  const other = join(pod.bundle.workspace, 'other-name');
+  await link(vaultPath(pod.bundle), other);
+  const running = await startUnlocked(pod);
+  await running.exec(['sh', '-c', `echo more >${ENCLAVE}/more`], { user: OPERATOR });
+  expect(await running.exec(['tazpod', 'save'])).toMatchObject({ code: 0 });
+  expect(await readFile(other)).toEqual(before);
+  expect(await savedContents(pod.bundle)).toEqual({ ...CONTENTS, more: 'more\n' });
+});
+
+test('directories with very many files, where PID 1 mounts and prepares, are not read', async () => {
+  await using pod = await createPod();
+  const many = 'name-in-a-huge-directory';
+  const places = [join(await homeOf(pod), AWS_NAME), join(pod.bundle.workspace, '.tazpod/.claude')];
+  for (const place of places) {
+    await mkdir(place);
+    await Promise.all(Array.from({ length: 5000 }, (_, number) => writeFile(join(place, `${many}-${number}`), '')));
+    await chown(place, OPERATOR, OPERATOR);
+  }
+  const running = await startUnlocked(pod);
+  expect(await readSecrets(running)).toBe(SECRETS);
+  expect(await wordsInMemory(running.pid, [`${many}-4`, `${many}-99`])).toEqual([]);
+  expect(await running.exec(['tazpod', 'lock'])).toMatchObject({ code: 0 });
+  for (const place of places) expect(await readdir(place)).toHaveLength(5000);
 });

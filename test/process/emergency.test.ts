@@ -9,9 +9,11 @@ import { execa } from 'execa';
 import { bundlePrograms } from '../../build/bundle.ts';
 import { SEA_CONFIGURATION } from '../../build/executable.ts';
 import { ENCLAVE } from '../../lib/paths.ts';
-import { createPod, NO_REMAINS, remains, SECRET_FILE, secretMount, WAIT } from '../support/pod.ts';
+import { Control } from '../support/control.ts';
+import { createPod, NO_REMAINS, NOTHING, remains, SECRET_FILE, secretMount, traces, WAIT } from '../support/pod.ts';
 import { ENVIRONMENT, fixture, type Running, type Sandbox } from '../support/sandbox.ts';
-import { CONTENTS, defaultVault, PASSPHRASE, placeVault, savedContents, vaultPath } from '../support/vault.ts';
+import { Terminal } from '../support/terminal.ts';
+import { CONTENTS, defaultVault, PASSPHRASE, placeVault, savedContents, SECRET, vaultPath } from '../support/vault.ts';
 
 const DIRECTORY = '/var/lib/defective';
 const OPERATOR = 1000;
@@ -79,4 +81,35 @@ test('an error while the vault is locked ends with 70, and changes nothing', asy
   running.signal('SIGWINCH');
   expect(await running.exited).toEqual(INTERNAL_ERROR);
   expect(await readFile(vaultPath(pod.bundle))).toEqual(before);
+});
+
+test('an error while an unlock is under way ends with 70, and what it had begun is undone', async () => {
+  const running = await startDefective({ TAZPOD_UNLOCK: 'never' });
+  using client = await Control.connect(running);
+  await client.request({ op: 'open' });
+  await running.exec(['sh', '-c', `mkdir ${ENCLAVE}/.aws; echo ${SECRET} >${ENCLAVE}/.aws/credentials`], {
+    user: OPERATOR,
+  });
+  running.signal('SIGURG');
+  expect(await running.exited).toEqual(INTERNAL_ERROR);
+  expect(await remains(pod)).toEqual(NO_REMAINS);
+});
+
+test('an error while the passphrase is asked for, before anything is unlocked, ends with 70', async () => {
+  using terminal = await Terminal.open();
+  await placeVault(pod.bundle, await defaultVault());
+  const running = await pod.start([`${DIRECTORY}/tazpod-entrypoint`, '--', ...WAIT], { terminal });
+  await terminal.screen.waitFor('Passphrase: ');
+  running.signal('SIGURG');
+  expect(await running.exited).toEqual(INTERNAL_ERROR);
+  expect(await remains(pod)).toEqual(NO_REMAINS);
+});
+
+test('an error in the lock itself does not keep it from the steps that follow', async () => {
+  const running = await startDefective({ DEFECT: 'wipe' });
+  expect(await running.exec(['tazpod', 'lock'], { user: OPERATOR })).toMatchObject({ code: 0 });
+  await running.stderr.waitFor(/cannot wipe the enclave: .*a defect/);
+  expect(await traces(pod, running)).toEqual(NOTHING);
+  running.signal('SIGTERM');
+  expect(await running.exited).toEqual({ code: 143, signal: null });
 });

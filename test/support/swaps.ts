@@ -19,7 +19,7 @@ const LINKS = [ENCLAVE, BRIDGE_TARGET].map((path) => `ln -s /etc ${path}.link`).
 const OLDER = 'unshare --user --map-root-user --mount';
 
 /** What an unlock may be refused with: a place that is no directory, or not RAM, or that cannot be written to. */
-const REFUSAL = /^(tazpod: warning: .*\n)*tazpod: cannot (use|write|enter|bridge|extract|make) /;
+const REFUSAL = /^(tazpod: warning: .*\n)*tazpod: cannot (use|write|enter|bridge|put|extract|make) /;
 
 /** How rounds ended. */
 export interface Rounds {

@@ -4,13 +4,13 @@ import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 
 import { KEYS, Terminal } from '../../support/terminal.ts';
-import { MAIN, onTerminal, SMALL, temporaryDirectory } from './tool.ts';
+import { MAIN, onTerminal, QUIETLY, SMALL, temporaryDirectory } from './tool.ts';
 
 /** Runs `tazpod` on a terminal while `person` types; checks that the modes are as before. */
 async function ask(words: readonly string[], person: (terminal: Terminal) => Promise<void>) {
   using terminal = await Terminal.open();
   const before = await terminal.modes();
-  const running = onTerminal(terminal, [process.execPath, MAIN, ...words]);
+  const running = onTerminal(terminal, [process.execPath, QUIETLY, MAIN, ...words]);
   await person(terminal);
   const { exitCode, stdout } = await running;
   expect(await terminal.modes()).toBe(before);
@@ -107,7 +107,7 @@ describe('a passphrase for an existing vault', () => {
     const before = await terminal.modes();
     // The shell tells its own number and then becomes the program.
     const script = 'echo $$; exec "$@"';
-    const running = onTerminal(terminal, ['sh', '-c', script, 'sh', process.execPath, MAIN, ...LIST]);
+    const running = onTerminal(terminal, ['sh', '-c', script, 'sh', process.execPath, QUIETLY, MAIN, ...LIST]);
     const told = once(running.stdout, 'data');
     await terminal.screen.waitFor('Passphrase: ');
     expect(await terminal.modes()).not.toBe(before);
@@ -119,7 +119,7 @@ describe('a passphrase for an existing vault', () => {
 
   test('a window that is closed ends it', async () => {
     using terminal = await Terminal.open();
-    const running = onTerminal(terminal, [process.execPath, MAIN, ...LIST]);
+    const running = onTerminal(terminal, [process.execPath, QUIETLY, MAIN, ...LIST]);
     await terminal.screen.waitFor('Passphrase: ');
     terminal.hangUp();
     expect((await running).exitCode).not.toBe(0);

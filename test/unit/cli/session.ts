@@ -8,7 +8,7 @@ import { nsenterCommand } from '../../../sandbox/nsenter.ts';
 import { VAULT_FILE, WORKSPACE } from '../../../lib/paths.ts';
 import { ENVIRONMENT, Sandbox, type ExecResult, type Running } from '../../support/sandbox.ts';
 import type { Terminal } from '../../support/terminal.ts';
-import { MAIN, onTerminal, SMALL } from './tool.ts';
+import { MAIN, onTerminal, QUIETLY, SMALL } from './tool.ts';
 
 const SERVER = fileURLToPath(new URL('control-server.ts', import.meta.url));
 const OPERATOR = 1000;
@@ -57,7 +57,7 @@ export class Session implements AsyncDisposable {
     { environment = {}, user = OPERATOR, input = '' }: Run = {},
   ): Promise<ExecResult> {
     // In a session of its own: without a controlling terminal, whatever the tests have.
-    return await this.#running.exec(['setsid', '--wait', process.execPath, MAIN, ...words], {
+    return await this.#running.exec(['setsid', '--wait', process.execPath, QUIETLY, MAIN, ...words], {
       environment: { ...ENVIRONMENT, ...environment },
       user,
       input,
@@ -72,7 +72,7 @@ export class Session implements AsyncDisposable {
 
   /** `tazpod` on a terminal. */
   typed(terminal: Terminal, words: readonly string[]) {
-    const command = [process.execPath, MAIN, ...words];
+    const command = [process.execPath, QUIETLY, MAIN, ...words];
     return onTerminal(terminal, nsenterCommand(this.#running.pid, this.#sandbox.bundle.namespaces, command, OPERATOR));
   }
 

@@ -13,6 +13,8 @@ import type { Terminal } from '../../support/terminal.ts';
 // Every step starts a process, some of them a container: on a busy machine that takes its time.
 vi.setConfig({ testTimeout: 60_000 });
 
+/** node:ffi is experimental, and Node says so. */
+export const QUIETLY = '--disable-warning=ExperimentalWarning';
 export const MAIN = fileURLToPath(new URL('../../../cli/main.ts', import.meta.url));
 const VECTORS = fileURLToPath(new URL('../../vectors/', import.meta.url));
 
@@ -46,7 +48,7 @@ interface Setting {
 
 /** Runs it to its end, in a session of its own: without a controlling terminal, whatever the tests have. */
 export async function tazpod(words: readonly string[], { input = '', env = {}, cwd, third }: Setting = {}) {
-  const { exitCode, stdout, stderr } = await execa(process.execPath, [MAIN, ...words], {
+  const { exitCode, stdout, stderr } = await execa(process.execPath, [QUIETLY, MAIN, ...words], {
     reject: false,
     detached: true,
     extendEnv: false,
