@@ -40,7 +40,7 @@ export function toolManual(): string {
     section(
       'ENVIRONMENT',
       terms(VARIABLES.filter(({ name }) => TOOL_VARIABLES.includes(name)).map(variableRow)),
-      paragraphs(['', 'The others are in tazpod-entrypoint(1).']),
+      paragraphs(['', 'The others, which PID 1 reads, are in tazpod-entrypoint(1).']),
     ),
     section('FILES', terms(FILES)),
     section('EXIT STATUS', terms([...Object.entries(EXIT_STATUSES), ['128+n', 'ended by signal n']])),

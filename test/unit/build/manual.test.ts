@@ -1,5 +1,6 @@
 // The manual pages: whole, and such that man and mandoc have nothing to say against them.
 
+import { readdir, readFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
@@ -12,6 +13,7 @@ import { EXIT_STATUSES as INIT_STATUSES, FLAGS } from '../../../entrypoint/usage
 import { TINI_VARIABLES, VARIABLES } from '../../../entrypoint/variables.ts';
 import { EXIT_STATUSES } from '../../../lib/errors.ts';
 
+const CLI = new URL('../../../cli/', import.meta.url);
 const PAGES = { tazpod: toolManual(), 'tazpod-entrypoint': entrypointManual() };
 
 describe.for(Object.entries(PAGES))('%s(1)', ([name, source]) => {
@@ -46,6 +48,14 @@ test('tazpod(1) has every verb with its operands, options and their texts, and e
       expect(shown).not.toContain(`--${option}`);
   }
   for (const [status, reason] of Object.entries(EXIT_STATUSES)) expect(shown).toContain(` ${status} ${reason} `);
+});
+
+test('tazpod(1) has every variable that the tool asks its environment for', async () => {
+  const sources = (await readdir(CLI, { recursive: true })).filter((name) => name.endsWith('.ts'));
+  const texts = await Promise.all(sources.map((name) => readFile(new URL(name, CLI), 'utf8')));
+  const asked = texts.flatMap((text) => Array.from(text.matchAll(/\benv\['(TAZPOD_\w+)'\]/g), ([, name = '']) => name));
+  expect(asked).toContain('TAZPOD_USER');
+  for (const name of asked) expect(PAGES.tazpod).toContain(`\n.B ${inline(name)}\n`);
 });
 
 test('tazpod-entrypoint(1) has every flag, variable and exit status', async () => {

@@ -1,0 +1,148 @@
+// docs/json.md, held to what every verb writes in a real container: each field that comes is on the page with its type, each
+// that the page promises comes, and none is on it that never does.
+
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+import { GROUPS, HELP, VERBS } from '../../cli/verbs.ts';
+import { type ErrorCode, TazpodError } from '../../lib/errors.ts';
+import { ENCLAVE, VAULT_FILE } from '../../lib/paths.ts';
+import { CODES, faultsOf, neverSeen, SECTIONS } from '../support/json-page.ts';
+import { createPod, startPod } from '../support/pod.ts';
+import type { Running, Sandbox } from '../support/sandbox.ts';
+import { PASSPHRASE } from '../support/vault.ts';
+
+const OPERATOR = 1000;
+const GIVEN = ['--passphrase-file', '-'];
+
+let pod: Sandbox;
+let running: Running;
+
+beforeAll(async () => {
+  pod = await createPod();
+  // What is written to the pipe comes out here: how processes inside say that they are ready.
+  running = await startPod(pod, ['sh', '-c', 'mkfifo -m 666 /tmp/news; exec 4<>/tmp/news; echo ready; cat <&4']);
+  await running.stdout.waitFor('ready');
+});
+
+afterAll(async () => {
+  await pod[Symbol.asyncDispose]();
+});
+
+type Written = Readonly<Record<string, unknown>>;
+
+/** Runs the tool as the operator with `--json`: its status, and the one object that it writes. */
+async function tazpod(...words: string[]): Promise<{ readonly code: number | null; readonly written: Written }> {
+  const { code, stdout } = await running.exec(['tazpod', ...words, '--json'], { user: OPERATOR, input: PASSPHRASE });
+  expect(stdout.trimEnd().split('\n')).toHaveLength(1);
+  return { code, written: JSON.parse(stdout) as Written };
+}
+
+async function shell(script: string, user = OPERATOR): Promise<void> {
+  expect(await running.exec(['sh', '-ec', script], { user })).toMatchObject({ code: 0 });
+}
+
+/** Leaves a process with its working directory in the enclave, and waits until it is there. */
+async function holdEnclave(user: number): Promise<void> {
+  const script = `cd ${ENCLAVE}; echo set >/tmp/news; exec sleep infinity`;
+  await shell(`setsid sh -c '${script}' </dev/null >/dev/null 2>&1 &`, user);
+  await running.stdout.waitFor('set\n');
+}
+
+/** What a verb wrote, call by call, with the statuses that were expected; and nothing but what is on the page. */
+async function calls(verb: string, ...expected: (readonly [status: number, ...words: string[]])[]): Promise<Written[]> {
+  const all: Written[] = [];
+  for (const [status, ...words] of expected) {
+    const { code, written } = await tazpod(...verb.split(' '), ...words);
+    expect({ code, faults: faultsOf(verb, written) }).toEqual({ code: status, faults: [] });
+    all.push(written);
+  }
+  return all;
+}
+
+test('the page has every verb, every error code and its status, and no other', () => {
+  const verbs = [...VERBS.map(({ name }) => name), HELP.word, '--version'].map((name) => `tazpod ${name}`);
+  expect([...SECTIONS.keys()].sort()).toEqual(['Of every verb', ...verbs].sort());
+  const codes: Readonly<Record<ErrorCode, true>> = {
+    unexpected: true,
+    usage: true,
+    configuration: true,
+    'no-passphrase': true,
+    'wrong-passphrase': true,
+    'malformed-archive': true,
+    'refused-entry': true,
+    'too-big': true,
+    conflict: true,
+    'save-failed': true,
+    'cannot-mount': true,
+    unreachable: true,
+    locked: true,
+  };
+  const statuses = Object.keys(codes).map((code) => [code, new TazpodError(code as ErrorCode, 'cannot').exitStatus]);
+  expect(Object.fromEntries(CODES)).toEqual(Object.fromEntries(statuses));
+});
+
+test('unlock', async () => {
+  const seen = await calls('unlock', [11, '--passphrase-file', '/nonexistent/p'], [0, ...GIVEN], [0], [2, '--loud']);
+  expect(neverSeen('unlock', seen)).toEqual([]);
+});
+
+test('save', async () => {
+  await calls('unlock', [0, ...GIVEN]);
+  const seen = await calls('save', [0]);
+  await shell(`echo more >${ENCLAVE}/more; mkfifo ${ENCLAVE}/pipe`);
+  seen.push(...(await calls('save', [13])));
+  await shell(`rm ${ENCLAVE}/pipe`);
+  await calls('lock', [0]);
+  seen.push(...(await calls('save', [18])));
+  expect(neverSeen('save', seen)).toEqual([]);
+});
+
+test('lock', async () => {
+  await calls('unlock', [0, ...GIVEN]);
+  await holdEnclave(OPERATOR);
+  await holdEnclave(0);
+  const seen = await calls('lock', [0, '--kill'], [0], [2, 'now']);
+  expect(neverSeen('lock', seen)).toEqual([]);
+});
+
+test('status', async () => {
+  await calls('lock', [0]);
+  const seen = await calls('status', [0], [18, '--unlocked'], [2, 'now']);
+  expect(neverSeen('status', seen)).toEqual([]);
+});
+
+test('doctor', async () => {
+  const seen = await calls('doctor', [0]);
+  await shell(`chmod 000 ${VAULT_FILE}`, 0);
+  seen.push(...(await calls('doctor', [10])));
+  await shell(`chmod 600 ${VAULT_FILE}`, 0);
+  expect(neverSeen('doctor', seen)).toEqual([]);
+});
+
+test('the verbs of vault', async () => {
+  await shell(
+    'mkdir -p /tmp/tree/directory; cd /tmp/tree; echo x >file; ln -sf file link; ln -f file hard; mkfifo /tmp/pipe',
+  );
+  const created = await calls('vault create', [0, '/tmp/tree', '/tmp/v', ...GIVEN], [2, '/tmp/tree', '/tmp/v']);
+  await shell('mkdir /tmp/odd; mkfifo /tmp/odd/pipe');
+  created.push(...(await calls('vault create', [13, '/tmp/odd', '/tmp/w', ...GIVEN])));
+  const listed = await calls('vault list', [0, '/tmp/v', ...GIVEN], [10, '/nonexistent/v']);
+  const extracted = await calls(
+    'vault extract',
+    [0, '/tmp/v', '/tmp/out', ...GIVEN],
+    [2, '/tmp/v', '/tmp/out', ...GIVEN],
+  );
+  const verified = await calls('vault verify', [0, '/tmp/v', ...GIVEN], [12, '/etc/passwd', ...GIVEN]);
+  expect(neverSeen('vault create', created)).toEqual([]);
+  expect(neverSeen('vault list', listed)).toEqual([]);
+  expect(neverSeen('vault extract', extracted)).toEqual([]);
+  expect(neverSeen('vault verify', verified)).toEqual([]);
+});
+
+test('completion, help and the version', async () => {
+  const completions = await calls('completion', [0, 'bash'], [0, 'fish'], [2, 'csh']);
+  expect(neverSeen('completion', completions)).toEqual([]);
+  const helps = await calls('help', [0], [0, 'lock'], [0, Object.keys(GROUPS)[0] ?? ''], [2, 'frobnicate']);
+  expect(neverSeen('help', helps)).toEqual([]);
+  expect(neverSeen('--version', await calls('--version', [0]))).toEqual([]);
+});
