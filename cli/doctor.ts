@@ -13,7 +13,7 @@ import { Files } from './doctor/files.ts';
 import { Machine, readPrivileged } from './doctor/machine.ts';
 import { becomeOperator } from './operator.ts';
 
-export async function doctor({ output }: Call): Promise<ExitStatus> {
+export async function doctor({ given, output }: Call): Promise<ExitStatus> {
   const files = new Files();
   const privileged = readPrivileged(files, process.pid);
   const confined = tryToBecomeOperator();
@@ -24,7 +24,8 @@ export async function doctor({ output }: Call): Promise<ExitStatus> {
   });
   const { default: program } = await import('../package.json', { with: { type: 'json' } });
   const checks = runChecks(machine, program.version);
-  output.data(checks.map(lines).join(''));
+  const told = given.flag('quiet') ? checks.filter(({ state }) => state !== 'ok') : checks;
+  output.data(told.map(lines).join(''));
 
   const problems = checks.filter((checked) => checked.state === 'problem');
   const [first] = problems;

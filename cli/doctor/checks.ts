@@ -15,7 +15,7 @@ import { checkOperator } from './operator-account.ts';
 import { checkPassphrase, checkTerminal } from './passphrase.ts';
 import { checkRoot } from './root-file-system.ts';
 import { checkGrace } from './stop.ts';
-import { checkBeside, checkVault } from './vault.ts';
+import { checkBeside, checkRoom, checkVault } from './vault.ts';
 import { checkIdentity, checkWorkspace } from './workspace.ts';
 
 export type Check = (machine: Machine, version: string) => Finding;
@@ -33,6 +33,7 @@ const IN_CONTAINER = {
   workspace: checkWorkspace,
   identity: checkIdentity,
   vault: checkVault,
+  room: checkRoom,
   copies: checkBeside,
   enclave: checkEnclave,
   aws: checkBridge,
@@ -71,6 +72,12 @@ function found(check: Check, machine: Machine, version: string): Finding {
     return check(machine, version);
   } catch (error) {
     if (error instanceof TazpodError || !(error instanceof Error) || !('code' in error)) throw error;
-    return warning(`cannot be checked as uid ${machine.caller.uid}: ${reasonOf(error)}`, 'call tazpod doctor as root');
+    const { caller, operator } = machine;
+    return warning(
+      `cannot be checked as uid ${caller.uid}: ${reasonOf(error)}`,
+      caller.uid === operator.uid
+        ? 'mend first what is wrong with the workspace'
+        : 'docker exec --user 0 CONTAINER tazpod doctor',
+    );
   }
 }

@@ -6,6 +6,8 @@ import { ControlClient } from '../control-client.ts';
 import { ok, problem, shown, warning, type Finding } from './finding.ts';
 import type { Answer, Machine } from './machine.ts';
 
+const OTHERS = 0o066;
+
 /** Asks PID 1 for its state. Never throws what a person could act on. */
 export async function askInit(path: string = CONTROL_SOCKET): Promise<Answer> {
   try {
@@ -37,6 +39,12 @@ export function checkSocket(machine: Machine, version: string): Finding {
       `there is no ${CONTROL_SOCKET}: tazpod unlock, save and lock do not work (the vault is saved and locked at the end)`,
       `docker run: --tmpfs ${RUNTIME_DIRECTORY}${owner}`,
       `compose: tmpfs: ['${RUNTIME_DIRECTORY}${owner}']`,
+    );
+  }
+  if ((socket.mode & OTHERS) !== 0) {
+    return warning(
+      `${CONTROL_SOCKET} has the mode ${(socket.mode & 0o777).toString(8)}: others than the operator may lock and unlock`,
+      `chmod 600 ${CONTROL_SOCKET}`,
     );
   }
   if (!(answer instanceof TazpodError)) {

@@ -9,6 +9,7 @@ import {
   readdirSync,
   readlinkSync,
   readSync,
+  statfsSync,
   statSync,
   type Stats,
 } from 'node:fs';
@@ -60,6 +61,13 @@ export class Files {
   /** Of what the path leads to; as `stats`. */
   targetStats(path: string): Stats | undefined {
     return unlessMissing(() => statSync(this.path(path)));
+  }
+
+  /** Bytes that anybody but root may still write to the file system of a path, and whether it has room for a file's name. */
+  room(path: string): { readonly bytes: number; readonly hasInodes: boolean } {
+    const { bavail, bsize, files, ffree } = statfsSync(this.path(path));
+    // Some file systems do not count files: they say that they have none in all.
+    return { bytes: bavail * bsize, hasInodes: files === 0 || ffree > 0 };
   }
 
   /** Where a link leads. */

@@ -2,7 +2,7 @@
 
 import { BRIDGE_TARGET, ENCLAVE, HOME, RUNTIME_DIRECTORY } from '../../lib/paths.ts';
 import { isGivenByEngine } from './capabilities.ts';
-import { flags, ok, problem, warning, type Finding } from './finding.ts';
+import { flags, ok, problem, type Finding } from './finding.ts';
 import type { Machine } from './machine.ts';
 
 export function checkRoot(machine: Machine): Finding {
@@ -21,7 +21,8 @@ export function checkRoot(machine: Machine): Finding {
   const needsLink = isGivenByEngine(machine) && !files.stats(BRIDGE_TARGET)?.isSymbolicLink();
   if (needsLink && machine.mountOf(HOME)?.options.has('ro')) {
     const mount = `${HOME}:mode=0755,uid=${operator.uid},gid=${operator.gid}`;
-    return warning(
+    return problem(
+      'cannot-mount',
       `${HOME} is read-only: without CAP_SYS_ADMIN there is no place for the link ${BRIDGE_TARGET}, and nothing is unlocked`,
       ...flags(`--tmpfs ${mount}`, `tmpfs: ['${mount}']`),
     );

@@ -2,7 +2,7 @@
 
 import { basename, dirname } from 'node:path';
 
-import { VAULT_FILE } from '../../lib/paths.ts';
+import { VAULT_FILE, WORKSPACE } from '../../lib/paths.ts';
 import { formatSize, sizeOption } from '../size.ts';
 import { enclaveSize } from './enclave.ts';
 import { flags, ok, problem, shown, someOf, warning, type Finding } from './finding.ts';
@@ -12,6 +12,8 @@ const DIRECTORY = dirname(VAULT_FILE);
 const NAME = basename(VAULT_FILE);
 /** Salt, nonce and tag: what a vault of nothing would have. */
 const SHORTEST = 60;
+/** What a save of next to nothing takes: a block for the file, one for the directory's growth. */
+const LEAST_ROOM = 8192;
 /** Where PID 1 leaves a vault that it could not save, if TAZPOD_RESCUE_DIR does not say otherwise. */
 const RESCUE_DIRECTORY = '/var/lib/tazpod/rescue';
 
@@ -75,6 +77,24 @@ export function checkVault(machine: Machine): Finding {
     );
   }
   return ok(`${VAULT_FILE}, ${formatSize(stats.size)}, written ${stats.mtime.toISOString()}`);
+}
+
+/** A save writes the new vault beside the old one, before it replaces that. */
+export function checkRoom({ files }: Machine): Finding {
+  const place = [DIRECTORY, WORKSPACE].find((path) => files.targetStats(path)?.isDirectory());
+  if (place === undefined) return ok('there is no workspace to have room');
+  const { bytes, hasInodes } = files.room(place);
+  const wanted = Math.max(files.targetStats(VAULT_FILE)?.size ?? 0, LEAST_ROOM);
+  if (bytes < wanted || !hasInodes) {
+    return problem(
+      'save-failed',
+      hasInodes
+        ? `${WORKSPACE} has room for ${formatSize(bytes)}, and a save needs ${formatSize(wanted)}: the vault cannot be saved`
+        : `the file system of ${WORKSPACE} has no room for another file's name: the vault cannot be saved`,
+      'on the host: make room on the disk of the directory that is mounted there',
+    );
+  }
+  return ok(`${WORKSPACE} has room for ${formatSize(bytes)}`);
 }
 
 /** Versions that no save replaced or removed: a person has to look at them. */

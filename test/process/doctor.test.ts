@@ -237,6 +237,25 @@ const FAULTS: readonly Fault[] = [
     mend: ['sudo chown -R 1000:1000 DIR'],
   },
   {
+    name: 'a workspace without room for a save',
+    pod: {
+      prepare: 'mount -t tmpfs -o size=16k,uid=1000 small /workspace; head -c 12k /dev/zero >/workspace/filling;',
+      variables: { TAZPOD_UNLOCK: 'never' },
+    },
+    check: 'room',
+    code: 15,
+    says: 'the vault cannot be saved',
+    mend: ['make room on the disk'],
+  },
+  {
+    name: 'a workspace without room for a name',
+    pod: { prepare: 'mount -t tmpfs -o nr_inodes=1,uid=1000 small /workspace;', variables: { TAZPOD_UNLOCK: 'never' } },
+    check: 'room',
+    code: 15,
+    says: "no room for another file's name",
+    mend: ['make room on the disk'],
+  },
+  {
     name: 'a file in the place of the identity directories',
     files: async ({ bundle }) => {
       await writeFile(join(bundle.workspace, '.tazpod'), '');
@@ -361,6 +380,41 @@ describe('is told of', () => {
     }
   });
 
+  test('a PID 1 that does not answer', async () => {
+    await using pod = await createPod();
+    const running = await startUnlocked(pod);
+    running.signal('SIGSTOP');
+    const result = await running.exec([...DOCTOR, '--json'], { user: OPERATOR });
+    running.signal('SIGCONT');
+    expect(result.code).toBe(17);
+    expect(faults(result).find(({ check }) => check === 'socket')).toMatchObject({
+      message: 'cannot reach PID 1: it has not answered for 5 s',
+    });
+  });
+
+  test('a socket that others may use', async () => {
+    await using pod = await createPod();
+    const running = await startUnlocked(pod);
+    await running.exec(['chmod', '666', CONTROL_SOCKET]);
+    const result = await running.exec([...DOCTOR, '--json']);
+    expect(faults(result).find(({ check }) => check === 'socket')).toMatchObject({
+      state: 'warning',
+      hint: `chmod 600 ${CONTROL_SOCKET}`,
+    });
+  });
+
+  test('a workspace that it may not look into, once, and of the rest that it cannot be checked', async () => {
+    await using pod = await createPod();
+    await chown(pod.bundle.workspace, 0, 0);
+    await chmod(pod.bundle.workspace, 0o700);
+    const running = await startPod(pod, WAIT);
+    await running.stdout.waitFor('ready');
+    const result = await running.exec([...DOCTOR, '--json']);
+    expect(result.code).toBe(15);
+    const states = Object.fromEntries(faults(result).map(({ check, state }) => [check, state]));
+    expect(states).toMatchObject({ workspace: 'problem', identity: 'warning', vault: 'warning' });
+  });
+
   test('a socket that is somebody else’s: the caller’s own fault', async () => {
     await using pod = await createPod();
     const running = await startUnlocked(pod);
@@ -377,6 +431,10 @@ describe('is told of', () => {
     await running.stdout.waitFor('ready');
     const { code, stdout, stderr } = await running.exec(DOCTOR);
     expect(code).toBe(16);
+    const { stdout: quiet } = await running.exec([...DOCTOR, '--quiet']);
+    expect(quiet).toMatch(/^problem +capabilities/m);
+    expect(quiet).not.toMatch(/^ok/m);
+    expect(stdout).toMatch(/^ok/m);
     expect(stdout).toMatch(/^problem +capabilities +PID 1 has no CAP_SYS_ADMIN.*\n +docker run: --cap-add SYS_ADMIN/m);
     expect(stderr).toBe('tazpod: cannot find all in order: capabilities');
   });
