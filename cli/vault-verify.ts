@@ -1,15 +1,19 @@
 // `tazpod vault verify`: whether a vault would open, by unlock's own rules and to its last byte, without writing any of it.
 
-import { checkArchive } from '../lib/check-archive.ts';
+import { checkArchive, type Checked } from '../lib/check-archive.ts';
 import type { ExitStatus } from '../lib/errors.ts';
+import type { ArchiveLimits } from '../lib/limits.ts';
 import { wipe } from '../lib/passphrase.ts';
 import { digestKeyOf } from '../lib/seal.ts';
 import type { Call } from './call.ts';
 import { limitsOf } from './limits-option.ts';
-import { openVault } from './opened-vault.ts';
+import { type OpenedVault, openVault } from './opened-vault.ts';
 import { givenPassphrase } from './passphrase-source.ts';
 import { readSealedFile } from './sealed-file.ts';
 import { formatSize } from './size.ts';
+
+const PAGE = 4096;
+const MEBIBYTE = 2 ** 20;
 
 export async function vaultVerify(call: Call): Promise<ExitStatus> {
   const { given, output } = call;
@@ -17,10 +21,24 @@ export async function vaultVerify(call: Call): Promise<ExitStatus> {
   const file = given.operand(0);
   using passphrase = await givenPassphrase(call);
   using vault = await openVault(await readSealedFile(file), passphrase);
-  const digestKey = digestKeyOf(vault.key);
-  const { entries, bytes } = await checkArchive(vault.archive, { limits, digestKey });
-  wipe(digestKey);
+  const { entries, bytes, room } = await check(vault, limits);
   output.note(`verified: ${entries} entries, ${formatSize(bytes)}, in ${file}`);
-  output.result({ file, entries, bytes });
+  // The passphrase is kept beside the contents, and takes a page as every small file does.
+  const needed = Math.ceil((room + PAGE) / MEBIBYTE);
+  if (needed * MEBIBYTE > limits.contents) {
+    output.warn(
+      `to be unlocked it needs an enclave of ${needed}m (TAZPOD_ENCLAVE_SIZE): each file takes whole pages of 4 KiB`,
+    );
+  }
+  output.result({ file, entries, bytes, room });
   return 0;
+}
+
+async function check({ archive, key }: OpenedVault, limits: ArchiveLimits): Promise<Checked> {
+  const digestKey = digestKeyOf(key);
+  try {
+    return await checkArchive(archive, { limits, digestKey });
+  } finally {
+    wipe(digestKey);
+  }
 }

@@ -177,7 +177,8 @@ export const VERBS: readonly Verb[] = [
     summary: 'check that a vault FILE would open',
     text: [
       'Works on any machine, without PID 1. Decrypts FILE and reads all of it by the rules of unlock,',
-      'without writing anything: 0 if it is sound, 12 or 13 if it is not.',
+      'without writing anything: 0 if it is sound, 12 or 13 if it is not. Warns where an enclave as large',
+      'as --max-size would be too small for it.',
       '',
       ...ORDER_OF_SOURCES,
     ],
@@ -192,7 +193,7 @@ export const VERBS: readonly Verb[] = [
     options: { ...COMMON_OPTIONS },
     summary: 'print what lets SHELL complete tazpod (bash, zsh, fish)',
     text: [
-      'The image has them in place. Elsewhere:',
+      'The image has them in place (for bash, its package bash-completion has to be there, too). Elsewhere:',
       '',
       '  tazpod completion bash >~/.local/share/bash-completion/completions/tazpod',
       '  tazpod completion zsh >DIR/_tazpod     (DIR: one that your $fpath has)',

@@ -1,9 +1,13 @@
 // The rules of extraction, applied without writing: what a save reads back must pass them, contents and all.
 
 import type { ArchiveLimits } from './limits.ts';
-import { unpack, type Destination, type Extracted } from './unpack.ts';
+import { roomOf } from './room.ts';
+import { unpack, type Extracted } from './unpack.ts';
 
-const NOWHERE: Destination = { place() {}, write() {}, endFile() {}, finishDirectories() {} };
+export interface Checked extends Extracted {
+  /** Bytes of a tmpfs that it would take: see room.ts. */
+  readonly room: number;
+}
 
 /**
  * Reads a tar.gz as extraction would.
@@ -13,6 +17,18 @@ const NOWHERE: Destination = { place() {}, write() {}, endFile() {}, finishDirec
 export async function checkArchive(
   tarGz: Buffer,
   options: { readonly limits: ArchiveLimits; readonly digestKey: Buffer },
-): Promise<Extracted> {
-  return await unpack(tarGz, { ...options, destination: NOWHERE });
+): Promise<Checked> {
+  let room = 0;
+  const extracted = await unpack(tarGz, {
+    ...options,
+    destination: {
+      place() {},
+      write() {},
+      endFile() {},
+      finishDirectories(root) {
+        room = roomOf(root);
+      },
+    },
+  });
+  return { ...extracted, room };
 }

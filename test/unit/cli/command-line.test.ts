@@ -1,5 +1,6 @@
 // The command line as a person meets it: help, version, and every way of getting it wrong.
 
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 
 import { EXIT_STATUSES } from '../../../lib/errors.ts';
@@ -29,6 +30,17 @@ describe('help', () => {
     expect(verb.stdout).toBe(long.stdout);
     expect(long.stdout).toContain('--json');
     expect(long.stdout).not.toContain('--control-fd');
+  });
+
+  test("the README's table of commands has every verb", () => {
+    const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
+    const [table = ''] = /^\| command [^]*?\n\n/m.exec(readme) ?? [];
+    const commands = Array.from(table.matchAll(/`([^`]+)`/g), ([, command = '']) => command);
+    for (const { name } of VERBS) {
+      // Of a group the first is written out: `tazpod vault create DIR FILE`, `list FILE`.
+      const short = name.split(' ').at(-1) ?? '';
+      expect(commands).toContainEqual(expect.stringMatching(RegExp(`^(?:tazpod ${name}|${short})\\b`)));
+    }
   });
 
   test('vault --help lists its verbs', async () => {

@@ -277,7 +277,14 @@ describe('verify', () => {
   test('tells the same as JSON', async () => {
     const { stdout, stderr } = await verify(SMALL.file, SMALL.passphrase, '--json');
     expect(stderr).toBe('');
-    expect(JSON.parse(stdout)).toEqual({ ok: true, file: SMALL.file, entries: 4, bytes: 232 });
+    expect(JSON.parse(stdout)).toEqual({ ok: true, file: SMALL.file, entries: 4, bytes: 232, room: 3 * 4096 });
+  });
+
+  test('warns of a vault that its limit allows, and no enclave of that size would hold', async () => {
+    const { status, stderr } = await verify(MANY.file, MANY.passphrase);
+    expect(status).toBe(0);
+    expect(stderr).toMatch(/^tazpod: verified: .*\ntazpod: warning: .* an enclave of 79m \(TAZPOD_ENCLAVE_SIZE\)/);
+    expect((await verify(MANY.file, MANY.passphrase, '--max-size', '79m')).stderr).not.toContain('warning');
   });
 
   test.for([
