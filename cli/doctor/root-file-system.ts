@@ -17,6 +17,16 @@ export function checkRoot(machine: Machine): Finding {
       ...flags('leave --read-only out', 'leave read_only out'),
     );
   }
+  const point = files.stats(ENCLAVE);
+  const isAsPid1WantsIt = point?.uid === 0 && (point.mode & 0o7777) === 0o555;
+  if (machine.mountAt(ENCLAVE) === undefined && !isAsPid1WantsIt) {
+    return problem(
+      'cannot-mount',
+      `the root file system is read-only, and PID 1 cannot make ${ENCLAVE} a directory of root's without write permission`,
+      `Dockerfile: RUN install -d -o root -g root -m 0555 ${ENCLAVE}`,
+      ...flags('leave --read-only out', 'leave read_only out'),
+    );
+  }
   // Without the capability the bridge is a link, which has to be made in the home.
   const needsLink = isGivenByEngine(machine) && !files.stats(BRIDGE_TARGET)?.isSymbolicLink();
   if (needsLink && machine.mountOf(HOME)?.options.has('ro')) {

@@ -1,5 +1,7 @@
 // The workspace: the project directory, which outlives the container and holds the vault and the identity directories.
 
+import { resolve } from 'node:path';
+
 import { IDENTITY_DIRECTORY, IDENTITY_NAMES, WORKSPACE } from '../../lib/paths.ts';
 import { flags, ok, problem, someOf, warning, type Finding } from './finding.ts';
 import type { Machine } from './machine.ts';
@@ -19,8 +21,10 @@ export function checkWorkspace(machine: Machine): Finding {
   if (!stats.isDirectory()) {
     return problem('configuration', `${WORKSPACE} is not a directory: the vault has no place`, ...MOUNT_IT);
   }
-  const mount = machine.mountAt(WORKSPACE);
-  if (mount?.options.has('ro')) {
+  // It may be a link to where the project is mounted, or lie in a mount of more than it.
+  const mount = machine.mountOf(resolve('/', files.link(WORKSPACE) ?? WORKSPACE));
+  const isMounted = mount !== undefined && mount.point !== '/';
+  if (isMounted && mount.options.has('ro')) {
     return problem(
       'save-failed',
       `${WORKSPACE} is mounted read-only: the vault can be unlocked, but not saved`,
@@ -32,6 +36,13 @@ export function checkWorkspace(machine: Machine): Finding {
   const isForeign = stats.uid !== operator.uid;
   const giveItAway = `on the host: sudo chown -R ${operator.uid}:${operator.gid} DIR, the directory that is mounted there`;
   const refusal = machine.refusal(WORKSPACE, 'write');
+  if (refusal !== undefined && !isMounted) {
+    return problem(
+      'save-failed',
+      `${WORKSPACE} is part of the container, and cannot be written to (${refusal}): nothing can be saved`,
+      ...MOUNT_IT,
+    );
+  }
   if (refusal !== undefined) {
     return problem(
       'save-failed',
@@ -41,7 +52,7 @@ export function checkWorkspace(machine: Machine): Finding {
       isForeign ? giveItAway : 'on the host: chmod u+rwx DIR, the directory that is mounted there',
     );
   }
-  if (mount === undefined) {
+  if (!isMounted) {
     return warning(
       `${WORKSPACE} is part of the container: what is saved there goes when the container is removed`,
       ...MOUNT_IT,

@@ -72,6 +72,13 @@ describe('in a healthy container', () => {
     expect(faults(await running.exec([...DOCTOR, '--json']))).toEqual([]);
   });
 
+  test('whose workspace is a link to where the project is mounted, nothing is wrong either', async () => {
+    await using pod = await createPod();
+    const prepare = `mkdir -p /projects/mine; mount --move /workspace /projects/mine; rmdir /workspace; ln -s projects/mine /workspace;`;
+    const running = await startUnlocked(pod, { prepare });
+    expect(faults(await running.exec([...DOCTOR, '--json'], { environment }))).toEqual([]);
+  });
+
   test('it changes nothing', async () => {
     await using pod = await createPod();
     const running = await startUnlocked(pod);
@@ -207,6 +214,16 @@ const FAULTS: readonly Fault[] = [
     check: 'workspace',
     code: 0,
     says: 'goes when the container is removed',
+    mend: ['docker run: -v "$PWD:/workspace"'],
+  },
+  {
+    name: 'a workspace that is part of a read-only container',
+    pod: {
+      prepare: `umount /workspace; chown 1000:1000 /workspace; mkdir -p ${ENCLAVE}; chmod 0555 ${ENCLAVE}; mount -o remount,bind,ro /;`,
+    },
+    check: 'workspace',
+    code: 15,
+    says: 'is part of the container, and cannot be written to (read-only file system)',
     mend: ['docker run: -v "$PWD:/workspace"'],
   },
   {
@@ -528,6 +545,22 @@ test('an account that is root, or is not there, is told to a doctor in the entry
     expect(await running.exited).toEqual({ code: 10, signal: null });
     expect(await running.stdout.whole()).toContain(says);
   }
+});
+
+test.each([
+  { name: 'lacks what is mounted on', prepare: '', says: `lacks ${ENCLAVE}` },
+  {
+    name: 'has it with another mode',
+    prepare: `mkdir -m 0755 ${ENCLAVE};`,
+    says: `make ${ENCLAVE} a directory of root's`,
+  },
+])('a read-only root that $name is told to a doctor in the entrypoint’s place', async ({ prepare, says }) => {
+  await using pod = await createPod();
+  const running = await pod.start([PROGRAM, 'doctor'], { prepare: `${prepare} mount -o remount,bind,ro /;` });
+  expect(await running.exited).toEqual({ code: 16, signal: null });
+  const said = await running.stdout.whole();
+  expect(said).toMatch(/^problem +root/m);
+  expect(said).toContain(says);
 });
 
 test('more than one operand or an unknown option is a usage error', async () => {
