@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 
 import { decodeRequest, encodeReply, type Op, type Reply } from '../../../lib/protocol.ts';
 import { Session } from './session.ts';
-import { MAIN, tazpod } from './tool.ts';
+import { MAIN, QUIETLY, tazpod } from './tool.ts';
 
 const SINCE = Date.UTC(2026, 10, 23, 12, 0, 0);
 
@@ -47,7 +47,7 @@ describe('over an inherited connection, as a worker of PID 1', () => {
     replies: Partial<Record<Op, Reply | string>>,
     environment: Readonly<Record<string, string>> = {},
   ) {
-    const child = spawn(process.execPath, [MAIN, ...words, '--control-fd', '3'], {
+    const child = spawn(process.execPath, [QUIETLY, MAIN, ...words, '--control-fd', '3'], {
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
       // Without a controlling terminal, whatever the tests have.
       detached: true,

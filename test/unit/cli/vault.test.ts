@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
 
-import { MAIN, SMALL, tazpod, temporaryDirectory, vector } from './tool.ts';
+import { MAIN, QUIETLY, SMALL, tazpod, temporaryDirectory, vector } from './tool.ts';
 
 const FROM_INPUT = ['--passphrase-file', '-'];
 const WITH_PASSPHRASE = { input: SMALL.passphrase };
@@ -164,7 +164,7 @@ describe('list', () => {
   test('ends quietly when its reader has gone', async () => {
     // The passphrase comes on descriptor 3, so that the pipeline's standard streams are its own.
     const pipeline = 'exec 3<&0; "$@" | true; exit "${PIPESTATUS[0]}"';
-    const words = [process.execPath, MAIN, 'vault', 'list', MANY.file, '--passphrase-fd', '3'];
+    const words = [process.execPath, QUIETLY, MAIN, 'vault', 'list', MANY.file, '--passphrase-fd', '3'];
     const { stderr, exitCode } = await execa('bash', ['-c', pipeline, 'bash', ...words], {
       reject: false,
       env: { TAZPOD_USER: 'root' },
@@ -308,7 +308,7 @@ async function extractUntil(signal: NodeJS.Signals, path: string, place: string)
   // It begins with a directory beside the place: the event comes while 20 000 files are still to be written.
   const watcher = watch(path);
   const begun = once(watcher, 'change');
-  const running = execa(process.execPath, [MAIN, 'vault', 'extract', MANY.file, place, ...FROM_INPUT], {
+  const running = execa(process.execPath, [QUIETLY, MAIN, 'vault', 'extract', MANY.file, place, ...FROM_INPUT], {
     reject: false,
     detached: true,
     env: { TAZPOD_USER: 'root' },
