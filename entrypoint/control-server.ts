@@ -8,6 +8,7 @@ import { createServer, Socket, type Server } from 'node:net';
 import { errnoName, reasonOf, TazpodError } from '../lib/errors.ts';
 import { CONTROL_SOCKET } from '../lib/paths.ts';
 import { decodeRequest, encodeReply, LineReader, refuse, type Reply, type Request } from '../lib/protocol.ts';
+import { withoutBrokenPipe } from './broken-pipe.ts';
 import { connectPair } from './connection-pair.ts';
 import type { Keeper } from './keeper.ts';
 import type { Log } from './log.ts';
@@ -101,7 +102,7 @@ export class ControlServer {
       if (isGone) return;
       const reply = await this.#reply(client, line);
       unanswered--;
-      if (socket.writable) socket.write(encodeReply(reply));
+      send(socket, reply);
     };
     const take = (chunk: Buffer): void => {
       try {
@@ -113,7 +114,8 @@ export class ControlServer {
       } catch (error) {
         socket.off('data', take).pause();
         leave();
-        socket.end(encodeReply(refuse(error)), () => socket.destroy());
+        send(socket, refuse(error));
+        socket.end(() => socket.destroy());
       }
     };
     socket.on('data', take);
@@ -149,6 +151,13 @@ export class ControlServer {
         return this.#keeper.close(client, 'kill' in request ? request.caller : undefined);
     }
   }
+}
+
+/** Writes an answer at once. A client that reads none of them is cut off: nothing is kept for it. */
+function send(socket: Socket, reply: Reply): void {
+  if (!socket.writable) return;
+  withoutBrokenPipe(() => socket.write(encodeReply(reply)));
+  if (socket.writableLength > 0) socket.destroy();
 }
 
 function removeStale(): void {

@@ -89,6 +89,7 @@ export class Keeper {
 
   /** @throws TazpodError `cannot-mount`, or `locked` when the container is about to end */
   async open(client: Client): Promise<Replies['open']> {
+    const hadTurn = this.#turn === client;
     await this.#takeTurn(client);
     try {
       if (this.#state.name === 'opening') throw new TazpodError('usage', 'cannot open twice on one connection');
@@ -101,7 +102,8 @@ export class Keeper {
       this.#enter({ name: 'opening', enclave, client });
       return { device: enclave.device, size: enclave.size, cached: enclave.cached };
     } catch (error) {
-      this.#endTurn(client);
+      // What was refused takes away no turn that was there before: an unlock that goes on needs it to its end.
+      if (!hadTurn) this.#endTurn(client);
       throw error;
     }
   }
@@ -133,10 +135,11 @@ export class Keeper {
 
   /** @throws TazpodError `locked` */
   async save(client: Client): Promise<Replies['save']> {
+    const hadTurn = this.#turn === client;
     await this.#takeTurn(client);
     const grant = this.prepareSave();
     if (grant !== undefined) return grant;
-    this.#endTurn(client);
+    if (!hadTurn) this.#endTurn(client);
     throw new TazpodError('locked', 'cannot save: the vault is locked', { hint: 'unlock it with `tazpod unlock`' });
   }
 

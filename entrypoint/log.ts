@@ -6,6 +6,8 @@ import { writeSync } from 'node:fs';
 
 import type { Logger } from 'pino';
 
+import { withoutBrokenPipe } from './broken-pipe.ts';
+
 /** pino's levels. */
 export const LOG_LEVELS = { fatal: 60, error: 50, warn: 40, info: 30, debug: 20, trace: 10, silent: Infinity } as const;
 export type LogLevel = keyof typeof LOG_LEVELS;
@@ -100,7 +102,7 @@ export class Log {
 
 function writeLine(line: string): void {
   try {
-    writeSync(2, line);
+    withoutBrokenPipe(() => writeSync(2, line));
   } catch {
     // A closed or full stderr (a hung-up terminal, a pipe nobody reads) must not keep an init from its duties.
   }

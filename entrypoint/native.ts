@@ -32,6 +32,7 @@ const signatures = {
   renameat: { arguments: ['int32', 'pointer', 'int32', 'pointer'], return: 'int32' },
   sigaddset: { arguments: ['pointer', 'int32'], return: 'int32' },
   sigemptyset: { arguments: ['pointer'], return: 'int32' },
+  sigtimedwait: { arguments: ['pointer', 'pointer', 'pointer'], return: 'int32' },
   signal: { arguments: ['int32', 'pointer'], return: 'pointer' },
   socketpair: { arguments: ['int32', 'int32', 'int32', 'pointer'], return: 'int32' },
   statx: { arguments: ['int32', 'pointer', 'int32', 'uint32', 'pointer'], return: 'int32' },

@@ -20,6 +20,15 @@ export function escapeName(name: Buffer): string {
   return text;
 }
 
+/** Longer names, which no file can have, are told by their beginning: an archive may claim one of a megabyte. */
+const LONGEST_QUOTED = 1024;
+
+/** A name between quotation marks for a message, escaped and of bounded length. */
+export function quoteName(name: Buffer): string {
+  if (name.length <= LONGEST_QUOTED) return `"${escapeName(name)}"`;
+  return `"${escapeName(name.subarray(0, LONGEST_QUOTED))}…" (${name.length} bytes)`;
+}
+
 function characterAt(name: Buffer, at: number): string | undefined {
   const lead = name[at] ?? 0;
   const length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;

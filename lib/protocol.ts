@@ -104,7 +104,7 @@ export function encodeRequest(request: Request): string {
 export function decodeRequest(line: string): Request {
   const value = parseObject(line);
   if (value['v'] !== PROTOCOL_VERSION) {
-    throw new TazpodError('usage', `cannot speak version ${String(value['v'])} of the control protocol`, {
+    throw new TazpodError('usage', `cannot speak version ${versionOf(value)} of the control protocol`, {
       hint: `this PID 1 speaks version ${PROTOCOL_VERSION}: use the tazpod of the same image`,
     });
   }
@@ -138,6 +138,11 @@ function bytesOf(op: Op, { bytes }: Record<string, unknown>): number {
 function callerOf({ kill, caller }: Record<string, unknown>): number {
   if (kill === true && typeof caller === 'number' && Number.isSafeInteger(caller) && caller > 0) return caller;
   throw new TazpodError('usage', 'cannot take the request "close": to end processes it must say which one asks');
+}
+
+/** For a message: what is no number may be any JSON, as long or as deep as a line has room for. */
+function versionOf({ v }: Record<string, unknown>): string {
+  return typeof v === 'number' ? String(v) : 'no number';
 }
 
 /** One reply as its line, newline included. */

@@ -1,7 +1,7 @@
 // Why an entry of an archive, or of a tree that is packed, is refused; and the error that names the entry.
 
 import { TazpodError, type ErrorCode } from './errors.ts';
-import { escapeName } from './escape.ts';
+import { quoteName } from './escape.ts';
 
 /** Why an entry is refused, in words that follow its name: the `cause` of the error that is thrown. */
 export class Refusal extends Error {
@@ -33,7 +33,7 @@ export function named<T>(name: Buffer, judge: () => T): T {
     return judge();
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    const message = `cannot accept the entry "${escapeName(name)}": ${error.message}`;
+    const message = `cannot accept the entry ${quoteName(name)}: ${error.message}`;
     throw new TazpodError(error.code, message, { hint: error.hint, cause: error });
   }
 }

@@ -5,7 +5,7 @@
 // blocks of zeros is padding and is not looked at.
 
 import { TazpodError } from './errors.ts';
-import { escapeName } from './escape.ts';
+import { quoteName } from './escape.ts';
 import { parsePax, parsePaxSize, parsePaxTime } from './pax.ts';
 import { BLOCK_BYTES, decodeHeader, type TarHeader } from './tar-header.ts';
 
@@ -216,7 +216,7 @@ function refuseHarmfulGlobals(records: Map<string, Buffer>): void {
 }
 
 function sparse(name: Buffer): TazpodError {
-  return new TazpodError('refused-entry', `cannot accept the entry "${escapeName(name)}": it is a sparse file`, {
+  return new TazpodError('refused-entry', `cannot accept the entry ${quoteName(name)}: it is a sparse file`, {
     hint: 'make it again without the option --sparse',
   });
 }

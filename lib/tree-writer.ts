@@ -20,7 +20,7 @@ import {
 
 import type { Placement } from './entry-rules.ts';
 import { errnoName, reasonOf, TazpodError } from './errors.ts';
-import { escapeName } from './escape.ts';
+import { quoteName } from './escape.ts';
 import { nameOf, type DirectoryNode, type FileNode } from './tree.ts';
 
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
@@ -124,7 +124,7 @@ function dateOf(seconds: number): Date {
 }
 
 function explained(cause: unknown, path: Buffer): TazpodError {
-  const message = `cannot write "${escapeName(path)}": ${reasonOf(cause)}`;
+  const message = `cannot write ${quoteName(path)}: ${reasonOf(cause)}`;
   switch (errnoName(cause)) {
     case 'ENOSPC':
     case 'EDQUOT':

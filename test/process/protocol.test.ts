@@ -1,6 +1,8 @@
 // The control socket, spoken to by hand: who may, in which order, and what becomes of a client that leaves in the middle.
 
+import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
 import { BRIDGE_TARGET, CONTROL_SOCKET, ENCLAVE } from '../../lib/paths.ts';
@@ -112,6 +114,18 @@ describe('an unlock', () => {
     await expect(client.request({ op: 'open' })).rejects.toMatchObject({ code: 'usage' });
   });
 
+  test('is not lost to others by a second open, or by a save, on its own connection', async () => {
+    using first = await Control.connect(running);
+    using second = await Control.connect(running);
+    await first.request({ op: 'open' });
+    await expect(first.request({ op: 'open' })).rejects.toMatchObject({ code: 'usage' });
+    await expect(first.request({ op: 'save' })).rejects.toMatchObject({ code: 'locked' });
+    const waiting = second.request({ op: 'close' });
+    await makeSource();
+    expect(await first.request({ op: 'commit', baseline: '' })).toMatchObject({ ok: true });
+    expect(await waiting).toMatchObject({ ok: true, unmounted: true });
+  });
+
   test('that has to be waited for is waited for no longer by a client that left', async () => {
     using first = await Control.connect(running);
     using second = await Control.connect(running);
@@ -219,6 +233,32 @@ test('a client that asks and asks without waiting for answers is cut off', async
   using client = await Control.connect(running);
   client.write('{"v":1,"op":"status"}\n'.repeat(1000));
   expect(await client.ended()).toContain('"code":"usage"');
+});
+
+test('a client that leaves before its answer takes nothing with it, the command least of all', async () => {
+  using client = await Control.connect(running);
+  running.signal('SIGSTOP');
+  client.write('{"v":1,"op":"status"}\n');
+  client[Symbol.dispose]();
+  running.signal('SIGCONT');
+  for (let count = 0; count < 20; count++) {
+    using next = await Control.connect(running);
+    expect(await next.request({ op: 'status' })).toMatchObject({ state: 'locked' });
+  }
+});
+
+test('a client that reads none of its answers is cut off', async () => {
+  const socket = connect(running.rootPath(CONTROL_SOCKET));
+  await once(socket, 'connect');
+  const errors: Error[] = [];
+  socket.on('error', (error) => errors.push(error));
+  using other = await Control.connect(running);
+  while (!socket.destroyed) {
+    socket.write('{"v":1,"op":"status"}\n'.repeat(8));
+    await other.request({ op: 'status' });
+  }
+  expect(await other.request({ op: 'status' })).toMatchObject({ state: 'locked' });
+  expect(errors).toHaveLength(1);
 });
 
 test('nobody but the operator and root may connect, nor put another socket in its place', async () => {

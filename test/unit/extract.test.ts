@@ -80,6 +80,17 @@ describe('a name that must not be written is refused', () => {
     expect(await refusal(tar)).toMatchObject({ code: 'refused-entry' });
   });
 
+  test('shown by its beginning where it is longer than any name can be', async () => {
+    for (const tar of [
+      archive(pax({ path: '\xff'.repeat(100_000) }), entry({})),
+      archive(pax({ path: 'n'.repeat(100_000) }), entry({ type: 'S' })),
+    ]) {
+      const { message } = await refusal(tar);
+      expect(message.length).toBeLessThan(5000);
+      expect(message).toMatch(/^cannot accept the entry "[^"]*…" \(\d+ bytes\): /);
+    }
+  });
+
   test('shown without its control characters', async () => {
     const { message } = await refusal(archive(entry({ name: '/\x1b[2J\u202egpj\n' })));
     expect(message).toBe(String.raw`cannot accept the entry "/\x1b[2J\u{202e}gpj\x0a": its name is absolute`);

@@ -60,6 +60,16 @@ test('what is no request is refused with `usage`, never with a defect of ours', 
   );
 });
 
+test.each([
+  ['an object that no text can be made of', '{"toString":1,"valueOf":1}'],
+  ['lists in lists', `${'['.repeat(7000)}${']'.repeat(7000)}`],
+  ['a text as long as a line', JSON.stringify('x'.repeat(MAX_LINE_BYTES - 100))],
+])('a version that is %s is refused in few words', (_, version) => {
+  const error = catching(() => decodeRequest(`{"v":${version},"op":"status"}`));
+  expect(error).toMatchObject({ code: 'usage' });
+  expect(encodeReply(refuse(error)).length).toBeLessThan(1000);
+});
+
 describe('a reply', () => {
   test('that is good comes out as it went in', () => {
     const reply = { ok: true, device: 2 ** 40 + 1, size: 65_536, cached: false } as const;
