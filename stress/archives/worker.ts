@@ -135,7 +135,9 @@ async function judgeAgreement(tarGz: Buffer, limits: ArchiveLimits, outcome: Ext
 }
 
 function verdictOf(outcome: Extracted | Error): string {
-  return outcome instanceof Error ? outcome.message : JSON.stringify(outcome);
+  if (outcome instanceof Error) return outcome.message;
+  const { entries, bytes, contents } = outcome;
+  return `${entries} entries, ${bytes} bytes, digest ${contents}`;
 }
 
 class Worker {
