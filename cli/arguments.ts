@@ -28,10 +28,10 @@ export interface Grammar {
 /** A verb's options and operands, all of them known to its grammar. */
 export class Arguments {
   readonly #verb: string;
-  readonly #values: ReadonlyMap<string, string | true>;
+  readonly #values: ReadonlyMap<string, readonly (string | true)[]>;
   readonly #operands: readonly string[];
 
-  constructor(verb: string, values: ReadonlyMap<string, string | true>, operands: readonly string[]) {
+  constructor(verb: string, values: ReadonlyMap<string, readonly (string | true)[]>, operands: readonly string[]) {
     this.#verb = verb;
     this.#values = values;
     this.#operands = operands;
@@ -42,8 +42,12 @@ export class Arguments {
   }
 
   value(name: string): string | undefined {
-    const value = this.#values.get(name);
-    return value === true ? undefined : value;
+    return this.values(name).at(-1);
+  }
+
+  /** All values of an option, in their order. */
+  values(name: string): readonly string[] {
+    return (this.#values.get(name) ?? []).filter((value) => value !== true);
   }
 
   /** @throws TazpodError `usage` unless the value is a descriptor's number */
@@ -80,11 +84,13 @@ export function parseArguments(grammar: Grammar, words: readonly string[]): Argu
     allowPositionals: true,
     tokens: true,
   });
-  const values = new Map<string, string | true>();
+  const values = new Map<string, (string | true)[]>();
   const operands: string[] = [];
   for (const token of tokens) {
     if (token.kind === 'positional') operands.push(token.value);
-    if (token.kind === 'option') values.set(token.name, valueOf(grammar, token));
+    if (token.kind === 'option') {
+      values.set(token.name, [...(values.get(token.name) ?? []), valueOf(grammar, token)]);
+    }
   }
   if (!values.has('help')) checkOperands(grammar, operands);
   return new Arguments(grammar.name, values, operands);

@@ -76,6 +76,11 @@ export class ControlClient implements Disposable {
     return decodeReply<O>(request.op, await reply.promise);
   }
 
+  /** Sends one request to a PID 1 that answers nothing any more, but reads. */
+  tell(request: Request): void {
+    this.#socket.write(encodeRequest(request));
+  }
+
   /** As `request`, where an answer is due at once. */
   async requestBriefly<O extends Op>(request: Extract<Request, { op: O }>): Promise<Replies[O]> {
     return await within(PATIENCE, this.request<O>(request));

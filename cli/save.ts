@@ -1,22 +1,22 @@
 // `tazpod save`: enclave to vault. PID 1 lends the saver's lock and what was saved last; the work is ours.
 // Nothing changed: nothing is written. What unlock would not accept is left out and named, and the save ends with 13.
-// What is about to replace the vault is read back from disk and opened by unlock's own rules first.
+// What was packed gets its place on disk only with PID 1's leave: it could have been packed while the enclave was wiped.
 
-import { decodeBaseline, encodeBaseline } from '../lib/baseline.ts';
-import { checkArchive } from '../lib/check-archive.ts';
+import { resolve } from 'node:path';
+
+import { type Baseline, encodeBaseline } from '../lib/baseline.ts';
 import { type ExitStatus, reasonOf, TazpodError } from '../lib/errors.ts';
-import { DEFAULT_LIMITS } from '../lib/limits.ts';
-import { type LeftOut, packDirectory } from '../lib/pack.ts';
-import { PASSPHRASE_CACHE_NAME, VAULT_FILE } from '../lib/paths.ts';
-import { wipe } from '../lib/passphrase.ts';
+import type { LeftOut } from '../lib/pack.ts';
+import { VAULT_FILE } from '../lib/paths.ts';
 import type { Replies } from '../lib/protocol.ts';
-import { deriveKey, digestKeyOf, fingerprintOf, newSalt, seal, unseal } from '../lib/seal.ts';
-import { replaceVaultFile } from '../lib/vault-file.ts';
+import { fingerprintOf } from '../lib/seal.ts';
+import { conflictError, replaceVaultFile } from '../lib/vault-replacement.ts';
 import type { Call } from './call.ts';
 import { ControlClient } from './control-client.ts';
-import { enterEnclave } from './enclave-directory.ts';
+import { lastSaved } from './last-saved.ts';
 import type { Output } from './output.ts';
-import { readPassphraseCache } from './passphrase-cache.ts';
+import { PackedEnclave } from './packed-enclave.ts';
+import { rescueEnclave } from './rescue.ts';
 import { formatSize } from './size.ts';
 
 /** How long another save may keep us waiting before a person is told, in milliseconds. */
@@ -29,8 +29,14 @@ export interface Saved {
 }
 
 export async function save({ given, output }: Call): Promise<ExitStatus> {
+  if (given.values('rescue').includes('')) throw given.usage('cannot write a copy: the directory of --rescue is empty');
+  const rescueDirectories = given.values('rescue').map((directory) => resolve(directory));
   using client = await ControlClient.of(given);
-  const saved = await saveEnclave(client, await takeSaversLock(client, output), output);
+  const lock = await takeSaversLock(client, output);
+  const saved =
+    rescueDirectories.length > 0
+      ? await rescueEnclave(client, lock, rescueDirectories, output)
+      : await saveEnclave(client, lock, output);
   if (saved.leftOut.length > 0) return output.fail(leftOutError(saved), { saved: true, ...saved });
   output.result({ ...saved });
   return 0;
@@ -52,66 +58,55 @@ export async function takeSaversLock(client: ControlClient, output: Output): Pro
 }
 
 /**
- * Saves, under the saver's lock that `lock` tells of, and leaves the enclave again.
- * @throws TazpodError `conflict`, `too-big`, `cannot-mount`; `save-failed` for all that the system refuses
+ * Saves, under the saver's lock that `lock` tells of.
+ * @throws TazpodError `conflict`, `too-big`, `cannot-mount`; `locked` when the enclave was locked meanwhile; `save-failed`
+ *   for all that the system refuses
  */
 export async function saveEnclave(client: ControlClient, lock: Replies['save'], output: Output): Promise<Saved> {
   try {
-    return await writeVault(client, lock, output);
+    const before = await lastSaved(lock);
+    using packed = await PackedEnclave.of(lock.device, before.baseline, output);
+    const { leftOut } = packed;
+    if (await before.holds(packed.contents)) {
+      output.note('nothing to save');
+      return { written: false, leftOut };
+    }
+    const { bytes, conflict } = await writeVault(client, lock, before.baseline, packed);
+    if (conflict) throw await conflictError(VAULT_FILE, conflict);
+    output.note(`saved: ${formatSize(bytes)} in ${VAULT_FILE}`);
+    return { written: true, leftOut };
   } catch (error) {
     if (error instanceof TazpodError) throw error;
     throw new TazpodError('save-failed', `cannot save to ${VAULT_FILE}: ${reasonOf(error)}`, { cause: error });
   }
 }
 
-async function writeVault(client: ControlClient, lock: Replies['save'], output: Output): Promise<Saved> {
-  using enclave = enterEnclave(lock.device);
-  using passphrase = readPassphraseCache();
-  const baseline = decodeBaseline(lock.baseline);
-  const salt = newSalt();
-  const [digestKey, key] = await Promise.all([
-    deriveKey(passphrase.bytes, Buffer.from(baseline.salt, 'hex')).then(digestKeyOf),
-    deriveKey(passphrase.bytes, salt),
-  ]);
-  const limits = { ...DEFAULT_LIMITS, contents: enclave.size };
-  const { archive, contents, leftOut } = await packDirectory({
-    directory: '.',
-    exclude: [PASSPHRASE_CACHE_NAME],
-    limits,
-    digestKey,
+async function writeVault(
+  client: ControlClient,
+  lock: Replies['save'],
+  baseline: Baseline,
+  packed: PackedEnclave,
+): Promise<{ bytes: number; conflict: Baseline['conflict'] }> {
+  const { contents, verify } = packed;
+  const sealed = packed.seal();
+  let after = encodeBaseline(baseline);
+  const made = await replaceVaultFile(VAULT_FILE, sealed, {
+    // Who resolves a conflict by putting our version over the vault has not changed the vault behind our back.
+    known: [baseline.vault, baseline.conflict?.fingerprint].filter((version) => version !== undefined),
+    began: baseline.began,
+    conflict: baseline.conflict,
+    verify,
+    async confirm(conflict) {
+      after = encodeBaseline(
+        conflict
+          ? { ...baseline, conflict: { ...conflict, contents } }
+          : { ...baseline, vault: fingerprintOf(sealed), contents, conflict: undefined },
+      );
+      if (!lock.final) await client.request({ op: 'replace', baseline: after });
+    },
   });
-  try {
-    for (const { name, reason } of leftOut) output.warn(`${name} is left out: ${reason}`);
-    if (contents === baseline.contents) {
-      output.note('nothing to save');
-      return { written: false, leftOut };
-    }
-    const sealed = seal(archive, key, salt);
-    await replaceVaultFile(VAULT_FILE, sealed, {
-      expected: baseline.vault,
-      began: baseline.began,
-      verify: async (readBack) => {
-        const plaintext = unseal(readBack, key);
-        try {
-          const found = await checkArchive(plaintext, { limits, digestKey });
-          if (found.contents !== contents) throw new Error('what was read back is not what was packed');
-        } finally {
-          wipe(plaintext);
-        }
-      },
-    });
-    await client.request({
-      op: 'saved',
-      baseline: encodeBaseline({ ...baseline, vault: fingerprintOf(sealed), contents }),
-      bytes: sealed.length,
-    });
-    output.note(`saved: ${formatSize(sealed.length)} in ${VAULT_FILE}`);
-    return { written: true, leftOut };
-  } finally {
-    wipe(archive);
-    wipe(key);
-    wipe(digestKey);
-  }
+  if (!lock.final) await client.request({ op: 'saved', baseline: after, bytes: sealed.length });
+  return { bytes: sealed.length, conflict: made && { ...made, contents } };
 }
 
 /** What to say when a save left something out: the rest is safe. */

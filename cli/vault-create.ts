@@ -8,7 +8,8 @@ import { packDirectory } from '../lib/pack.ts';
 import { PASSPHRASE_CACHE_NAME } from '../lib/paths.ts';
 import { wipe } from '../lib/passphrase.ts';
 import { deriveKey, digestKeyOf, fingerprintOf, newSalt, seal, unseal } from '../lib/seal.ts';
-import { readVaultFile, replaceVaultFile } from '../lib/vault-file.ts';
+import { readVaultFile } from '../lib/vault-file.ts';
+import { conflictError, replaceVaultFile } from '../lib/vault-replacement.ts';
 import type { Call } from './call.ts';
 import { limitsOf } from './limits-option.ts';
 import { newPassphrase } from './opened-vault.ts';
@@ -36,8 +37,8 @@ export async function vaultCreate(call: Call): Promise<ExitStatus> {
   for (const { name, reason } of leftOut) output.warn(`${name} is left out: ${reason}`);
   const sealed = seal(archive, key, salt);
   wipe(archive);
-  await replaceVaultFile(file, sealed, {
-    expected: replaced,
+  const conflict = await replaceVaultFile(file, sealed, {
+    known: replaced === undefined ? [] : [replaced],
     began: replaced,
     verify: async (readBack) => {
       const plaintext = unseal(readBack, key);
@@ -46,6 +47,7 @@ export async function vaultCreate(call: Call): Promise<ExitStatus> {
     },
   });
   wipe(key);
+  if (conflict) throw await conflictError(file, conflict);
   output.note(`created: ${file}, ${entries} entries, ${formatSize(sealed.length)}`);
   if (leftOut.length > 0) {
     const count = leftOut.length === 1 ? '1 entry' : `${leftOut.length} entries`;

@@ -76,11 +76,23 @@ export const VERBS: readonly Verb[] = [
   {
     name: 'save',
     operands: [],
-    options: { ...COMMON_OPTIONS, ...CONTROL_OPTIONS },
+    options: {
+      rescue: {
+        type: 'string',
+        value: 'DIR',
+        text: 'write an encrypted copy into DIR instead of the vault; given again: where the first cannot be written to',
+      },
+      ...COMMON_OPTIONS,
+      ...CONTROL_OPTIONS,
+    },
     summary: 'write the enclave to the vault if it changed',
     text: [
       'The new vault replaces the old one only after it has been read back and verified. What an unlock',
       'would not accept (sockets, devices, links that leave the enclave) is left out and named.',
+      'A vault that something else has changed is not replaced: the new one goes beside it (14).',
+      '',
+      'With --rescue the vault stays as it is: DIR gets a file vault.tar.aes.rescue-TIME, which',
+      '"tazpod vault list" and "extract" open with the same passphrase.',
     ],
     inContainer: true,
     takesPassphrase: false,

@@ -22,7 +22,9 @@ const MOST_UNANSWERED = 16;
 export class ControlServer {
   readonly #keeper: Keeper;
   readonly #log: Log;
+  readonly #connections = new Set<() => void>();
   #server: Server | undefined;
+  #isDeaf = false;
 
   constructor(keeper: Keeper, log: Log) {
     this.#keeper = keeper;
@@ -34,7 +36,10 @@ export class ControlServer {
    * @throws TazpodError `configuration`
    */
   async listen(operator: Operator): Promise<void> {
-    const server = createServer((socket) => void this.#serve(socket));
+    const server = createServer((socket) => {
+      if (this.#isDeaf) socket.destroy();
+      else void this.#serve(socket);
+    });
     server.maxConnections = MOST_CONNECTIONS;
     try {
       removeStale();
@@ -74,6 +79,15 @@ export class ControlServer {
     return { descriptor: other, ended: this.#serve(new Socket({ fd: own })) };
   }
 
+  /**
+   * Ends every connection at once, and serves none any more but those of workers that are started from now on. What the
+   * clients held is undone or free; a saver among them has no leave to replace the vault, and will get none.
+   */
+  hangUp(): void {
+    this.#isDeaf = true;
+    for (const end of this.#connections) end();
+  }
+
   /** Takes no more connections, and removes the socket. */
   close(): void {
     if (this.#server === undefined) return;
@@ -93,10 +107,17 @@ export class ControlServer {
     let unanswered = 0;
     let answers = Promise.resolve();
     const leave = (): void => {
+      if (isGone) return;
       isGone = true;
+      this.#connections.delete(hangUp);
       this.#keeper.leave(client);
       left.resolve();
     };
+    const hangUp = (): void => {
+      leave();
+      socket.destroy();
+    };
+    this.#connections.add(hangUp);
     const answer = async (line: string): Promise<void> => {
       // What was asked by a client that has left must not be begun: nobody would end it.
       if (isGone) return;
@@ -145,8 +166,12 @@ export class ControlServer {
         return this.#keeper.commit(client, request.baseline);
       case 'save':
         return this.#keeper.save(client);
+      case 'replace':
+        return this.#keeper.replace(client, request.baseline);
       case 'saved':
         return this.#keeper.saved(client, request.baseline);
+      case 'rescued':
+        return this.#keeper.rescued(client, request.path);
       case 'close':
         return this.#keeper.close(client, 'kill' in request ? request.caller : undefined);
     }

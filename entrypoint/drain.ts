@@ -11,14 +11,16 @@ import { readLife } from './process-life.ts';
 
 const { SIGCONT, SIGKILL, SIGTERM } = constants.signals;
 const LOOK_AGAIN = 10; // ms; also how long the kernel may take to end what was killed
-const KILL_PATIENCE = 2000; // ms; what is still there then cannot be killed (uninterruptible sleep)
+/** What is still there so long after a KILL cannot be killed (uninterruptible sleep). */
+export const KILL_PATIENCE = 2000; // ms
 
 /**
  * Ends all other processes.
  * @param grace milliseconds between TERM and KILL; 0: KILL at once
+ * @param patience milliseconds that the kernel may take to end what was killed
  * @returns the pids that cannot be ended
  */
-export async function drain(grace: number): Promise<number[]> {
+export async function drain(grace: number, patience: number): Promise<number[]> {
   if (remaining().length === 0) return [];
   if (grace > 0) {
     send(SIGTERM);
@@ -27,7 +29,7 @@ export async function drain(grace: number): Promise<number[]> {
     if (await emptiedWithin(grace, () => undefined)) return [];
   }
   // Again and again: what forks while it is being killed leaves children.
-  await emptiedWithin(KILL_PATIENCE, () => send(SIGKILL));
+  await emptiedWithin(patience, () => send(SIGKILL));
   return remaining();
 }
 

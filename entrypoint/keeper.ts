@@ -15,6 +15,7 @@ import { prepareIdentity } from './identity.ts';
 import type { Log } from './log.ts';
 import type { Operator } from './operator.ts';
 import { giveToOperator } from './ownership.ts';
+import { prepareRescueDirectory } from './rescue.ts';
 import { leaveNoRoom } from './shrink.ts';
 import { wipe } from './wipe.ts';
 
@@ -24,7 +25,14 @@ export type Client = object;
 type State =
   | { readonly name: 'locked' }
   | { readonly name: 'opening'; readonly enclave: Enclave; readonly client: Client }
-  | { readonly name: 'unlocked'; readonly enclave: Enclave; readonly bridge: Bridge; readonly baseline: string }
+  | {
+      readonly name: 'unlocked';
+      readonly enclave: Enclave;
+      readonly bridge: Bridge;
+      readonly baseline: string;
+      /** What the vault will be when the saver that was given leave has done it. */
+      readonly pending?: string | undefined;
+    }
   | { readonly name: 'closing'; readonly enclave: Enclave; readonly bridge: Bridge | undefined };
 
 interface Waiting {
@@ -40,6 +48,7 @@ export class Keeper {
   #state: State = { name: 'locked' };
   #since = Date.now();
   #turn: Client | undefined;
+  #onRescued: (path: string) => void = () => {};
   #queue: Waiting[] = [];
   #ending = false;
   #command: number | undefined;
@@ -123,6 +132,7 @@ export class Keeper {
     try {
       const bridge = bridgeAws(state.enclave, this.#operator, this.#log);
       this.#enter({ name: 'unlocked', enclave: state.enclave, bridge, baseline });
+      prepareRescueDirectory(this.#operator);
       this.#log.info('vault unlocked');
       return { bridge: bridge.kind, covers: bridge.covers };
     } catch (error) {
@@ -149,9 +159,39 @@ export class Keeper {
    */
   prepareSave(): Replies['save'] | undefined {
     if (this.#state.name !== 'unlocked') return undefined;
-    const { enclave, baseline } = this.#state;
+    const { enclave, baseline, pending } = this.#state;
     giveToOperator(enclave, this.#operator);
-    return { device: enclave.device, baseline };
+    return { device: enclave.device, baseline, ...(pending === undefined ? {} : { pending }) };
+  }
+
+  /**
+   * Gives a saver leave to put in its place on disk what it has packed. Whatever it read until now it read before any wipe
+   * of this enclave: a lock that does not wait for its turn has made the state another, and no unlock can have come since.
+   * @throws TazpodError `usage` without `save`, `locked` when the enclave is being wiped, or is wiped
+   */
+  replace(client: Client, baseline: string | undefined): Replies['replace'] {
+    if (this.#turn !== client) {
+      throw new TazpodError('usage', 'cannot give leave for a save that was not begun on this connection');
+    }
+    if (this.#state.name !== 'unlocked') {
+      throw new TazpodError('locked', 'cannot save: the vault was locked meanwhile, and the vault file is as it was');
+    }
+    if (baseline !== undefined) this.#state = { ...this.#state, pending: baseline };
+    return { granted: true };
+  }
+
+  /** @throws TazpodError `usage` without `save` */
+  rescued(client: Client, path: string): Replies['rescued'] {
+    if (this.#turn !== client) {
+      throw new TazpodError('usage', 'cannot take note of a copy that was not begun on this connection');
+    }
+    this.#onRescued(path);
+    return { path };
+  }
+
+  /** The path of the next copy that a saver reports. */
+  nextRescue(): Promise<string> {
+    return new Promise((resolve) => (this.#onRescued = resolve));
   }
 
   /** @throws TazpodError `usage` without `save` */
@@ -159,7 +199,7 @@ export class Keeper {
     if (this.#turn !== client || this.#state.name !== 'unlocked') {
       throw new TazpodError('usage', 'cannot take note of a save that was not begun on this connection');
     }
-    this.#state = { ...this.#state, baseline };
+    this.#state = { ...this.#state, baseline, pending: undefined };
     return { baseline };
   }
 

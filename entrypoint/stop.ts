@@ -11,6 +11,12 @@ const { SIGHUP, SIGKILL } = constants.signals;
 const HANGUP_AFTER = 250; // ms
 /** What drain, last save and lock may take after the command's time: with the default 5 s it is 9 s, and docker gives 10. */
 const AFTER_COMMAND = 4000; // ms
+/** What a command that ends sooner leaves to them, counted from the request. */
+const WHOLE = 9000; // ms
+/** What of it is for an encrypted copy, when the last save has not ended by then. */
+const FOR_RESCUE = 1200; // ms
+/** What is still there so long after a KILL waits for a disk that does not answer, and cannot be ended. */
+const KILL_PATIENCE = 1000; // ms
 
 export class Stop {
   readonly #timeout: number | undefined;
@@ -18,7 +24,10 @@ export class Stop {
   readonly #send: (signal: number) => void;
   readonly #log: Log;
   readonly #deadline = Promise.withResolvers<void>();
+  readonly #saveEnds = Promise.withResolvers<void>();
+  readonly #givenUp = Promise.withResolvers<void>();
   readonly #timers: NodeJS.Timeout[] = [];
+  #requested: number | undefined;
   #ends = Infinity;
   #commandIsGone = false;
 
@@ -31,10 +40,10 @@ export class Stop {
   }
 
   get isRequested(): boolean {
-    return this.#ends !== Infinity;
+    return this.#requested !== undefined;
   }
 
-  /** Milliseconds until the deadline; Infinity while nobody asked for a stop. */
+  /** Milliseconds until the deadline; Infinity while there is none: nobody asked for a stop, or the command has no limit. */
   get remaining(): number {
     return Math.max(0, this.#ends - Date.now());
   }
@@ -44,21 +53,37 @@ export class Stop {
     return this.#deadline.promise;
   }
 
+  /** Resolves when a last save that is still under way has to make room for a rescue. */
+  get saveEnds(): Promise<void> {
+    return this.#saveEnds.promise;
+  }
+
+  /** Milliseconds that a save which begins now may take. */
+  get remainingForSave(): number {
+    return Math.max(this.remaining - FOR_RESCUE, this.remaining / 2);
+  }
+
+  /** Resolves when the command was killed, and is still there: what follows does not wait for it. */
+  get givenUp(): Promise<void> {
+    return this.#givenUp.promise;
+  }
+
   /** A stop was asked for. The second time, the command's time is over at once, unless it has no limit. */
   request(): void {
     if (this.isRequested) {
       if (this.#timeout === undefined) return;
       this.#log.info('second stop request: not waiting for the command any longer');
-      this.#send(SIGKILL);
+      this.#kill();
       return;
     }
-    this.#startDeadline();
+    this.#requested = Date.now();
     const timeout = this.#timeout;
+    if (timeout !== undefined || this.#commandIsGone) this.#startDeadline(this.#requested);
     if (timeout === undefined || this.#commandIsGone) return;
     if (this.#onTerminal) this.#after(HANGUP_AFTER, () => this.#send(SIGHUP));
     this.#after(timeout, () => {
       this.#log.warn(`the command did not end within ${timeout / 1000} s: killing it`);
-      this.#send(SIGKILL);
+      this.#kill();
     });
   }
 
@@ -66,13 +91,19 @@ export class Stop {
   commandEnded(): void {
     this.#commandIsGone = true;
     this.cancel();
-    if (this.isRequested) this.#startDeadline();
+    if (this.#requested !== undefined) this.#startDeadline(this.#requested);
   }
 
-  #startDeadline(): void {
-    const commandTime = this.#commandIsGone ? 0 : this.#timeout;
-    this.#ends = Math.min(this.#ends, Date.now() + (commandTime ?? 0) + AFTER_COMMAND);
-    if (commandTime !== undefined) this.#after(this.remaining, () => this.#deadline.resolve());
+  #startDeadline(requested: number): void {
+    const commandEnds = this.#timeout === undefined ? Date.now() : requested + this.#timeout;
+    this.#ends = Math.max(commandEnds + AFTER_COMMAND, requested + WHOLE);
+    this.#after(this.remaining - FOR_RESCUE, () => this.#saveEnds.resolve());
+    this.#after(this.remaining, () => this.#deadline.resolve());
+  }
+
+  #kill(): void {
+    this.#send(SIGKILL);
+    if (!this.#commandIsGone) this.#after(KILL_PATIENCE, () => this.#givenUp.resolve());
   }
 
   /** Nothing happens any more. */

@@ -12,12 +12,12 @@ import { confineChildren, requireCapabilities } from './capabilities.ts';
 import type { Configuration } from './configuration.ts';
 import { ControlServer } from './control-server.ts';
 import { giveStandardStreams } from './descriptors.ts';
-import { drain } from './drain.ts';
+import { drain, KILL_PATIENCE } from './drain.ts';
 import { prepareMountPoint } from './enclave.ts';
 import { environmentBytes, operatorEnvironment, withoutVariable } from './environment.ts';
-import { saveNow } from './emergency.ts';
 import { prepareIdentity } from './identity.ts';
 import { Keeper } from './keeper.ts';
+import { LastSave, LOST } from './last-save.ts';
 import type { Log } from './log.ts';
 import { findOperator, type Operator } from './operator.ts';
 import { applyAttributes, becomeSubreaper, nameProcess, setParentDeathSignal } from './process-attributes.ts';
@@ -34,13 +34,15 @@ import { endsWithin, endWorker, spawnWorker, Workers, type SpawnWorker } from '.
 /** What a container that failed by our own fault ends with, as docker's. */
 export const OWN_FAILURE = 125;
 
-const { SIGINT, SIGTERM } = constants.signals;
+const { SIGINT, SIGKILL, SIGTERM } = constants.signals;
 /** Between TERM and KILL, for what is left when the command is gone. */
 const DRAIN_GRACE = 2000; // ms
+/** What the kernel gets to end what was killed, however late it is. */
+const LEAST_KILL_PATIENCE = 100; // ms
 /** How long a save that is under way may take when the command is gone. */
-const WORKER_PATIENCE = 1500; // ms
-/** What a drain leaves of a deadline for the last save. */
-const KEPT_FOR_SAVE = 1500; // ms
+const WORKER_PATIENCE = 1000; // ms
+/** What a drain leaves of a deadline for the last save, and for a rescue when that fails. */
+const KEPT_FOR_SAVE = 2500; // ms
 
 /** What was there when we were started. */
 export interface Inherited {
@@ -65,7 +67,7 @@ export class Supervisor {
   #server: ControlServer | undefined;
   #workers: Workers | undefined;
   #keeper: Keeper | undefined;
-  #spawn: SpawnWorker | undefined;
+  #lastSave: LastSave | undefined;
 
   constructor({ args, configuration, descriptors, passphrase }: Inherited, log: Log) {
     this.#args = args;
@@ -96,10 +98,9 @@ export class Supervisor {
   /** After an error that nobody expected: saves what can be saved in a few seconds, and locks. Synchronous throughout. */
   emergency(): void {
     try {
-      const grant = this.#keeper?.prepareSave();
-      if (grant !== undefined && this.#spawn !== undefined) saveNow(this.#spawn, grant);
+      this.#lastSave?.saveNow();
     } catch (error) {
-      this.#log.error(`cannot save the vault: ${reasonOf(error)}; changes since the last save are lost`);
+      this.#log.error(`cannot save the vault: ${reasonOf(error)}; ${LOST}`);
     } finally {
       this.lockNow();
     }
@@ -117,7 +118,7 @@ export class Supervisor {
       await this.#unlock(operator);
       const exit = await this.#runCommand(operator, environment);
       await this.#endProcesses();
-      await this.#lastSave();
+      await this.#lastSave?.save();
       const status = exitStatusOf(exit);
       return this.#args.remapped.has(status) ? 0 : status;
     } catch (error) {
@@ -168,8 +169,13 @@ export class Supervisor {
     this.#server = new ControlServer(this.#keeper, this.#log);
     // A worker takes the passphrase that it is given, or asks: the file is PID 1's to open.
     const forWorkers = withoutVariable(environment, 'TAZPOD_PASSPHRASE_FILE');
-    this.#spawn = (verb, connection, input) => spawnWorker(operator, forWorkers, verb, connection, input);
-    this.#workers = new Workers(this.#spawn, this.#server, this.#reaper);
+    const spawn: SpawnWorker = (verb, connection, input) => spawnWorker(operator, forWorkers, verb, connection, input);
+    this.#workers = new Workers(spawn, this.#server, this.#reaper);
+    this.#lastSave = new LastSave(
+      { keeper: this.#keeper, server: this.#server, workers: this.#workers, stop: this.#stop, spawn },
+      this.#configuration.rescueDirectory,
+      this.#log,
+    );
     if (claim === 'ours') await this.#server.listen(operator);
     restoreAside(operator);
     try {
@@ -233,7 +239,7 @@ export class Supervisor {
     this.#router.commandRuns(pid, group);
     this.#keeper?.commandRuns(pid);
     void this.#log.load().then(dropFilePages);
-    const exit = await ended;
+    const exit = (await Promise.race([ended, this.#stop.givenUp])) ?? { signal: SIGKILL };
     this.#router.commandEnded();
     this.#stop.commandEnded();
     if (this.#terminal !== undefined) takeForeground(this.#terminal);
@@ -253,26 +259,17 @@ export class Supervisor {
     this.#keeper?.refuseUnlocks();
     for (const worker of this.#workers?.running ?? []) {
       // It may wait for the turn of a client that only the drain will end; the last save makes up for it.
-      await endsWithin(worker, WORKER_PATIENCE);
+      await endsWithin(worker, Math.min(WORKER_PATIENCE, this.#remainingForProcesses));
       await endWorker(worker);
     }
     const isPatient = this.#configuration.stopTimeout !== undefined;
-    const left = await drain(isPatient ? Math.min(DRAIN_GRACE, Math.max(0, this.#stop.remaining - KEPT_FOR_SAVE)) : 0);
+    const grace = isPatient ? Math.min(DRAIN_GRACE, this.#remainingForProcesses) : 0;
+    const left = await drain(grace, Math.min(KILL_PATIENCE, this.#remainingForProcesses + LEAST_KILL_PATIENCE));
     if (left.length > 0) this.#log.warn(`cannot end ${left.length === 1 ? 'process' : 'processes'} ${left.join(', ')}`);
   }
 
-  async #lastSave(): Promise<void> {
-    if (this.#keeper?.state !== 'unlocked' || this.#workers === undefined) return;
-    const worker = this.#workers.start('save');
-    const exit = await Promise.race([worker.ended, this.#stop.deadline]);
-    if (exit === undefined) {
-      await endWorker(worker);
-      this.#log.error('cannot finish the last save in the time that is left: changes since the last save are lost');
-    } else if (exitStatusOf(exit) === 13) {
-      this.#log.error('the last save left something out: it is named above');
-    } else if (exitStatusOf(exit) !== 0) {
-      this.#log.error('cannot save the vault (the reason is above): changes since the last save are lost');
-    }
+  get #remainingForProcesses(): number {
+    return Math.max(0, this.#stop.remaining - KEPT_FOR_SAVE);
   }
 }
 

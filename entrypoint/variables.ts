@@ -66,7 +66,7 @@ export const VARIABLES: readonly Variable[] = [
     name: 'TAZPOD_RESCUE_DIR',
     standard: '–',
     summary: 'where a rescue copy goes first',
-    meaning: 'where an encrypted copy goes first when the last save fails; has no effect yet',
+    meaning: 'where an encrypted copy goes first when the last save fails; else `/var/lib/tazpod/rescue`',
   },
   {
     name: 'TAZPOD_LOG_LEVEL',

@@ -23,6 +23,8 @@ export interface WorkerInput {
   readonly passphrase?: number | undefined;
   /** A terminal to prompt on: the worker gets the foreground. */
   readonly terminal?: number | undefined;
+  /** Directories for an encrypted copy, to be written instead of the vault. */
+  readonly rescue?: readonly string[] | undefined;
 }
 
 /** Starts a worker on a connection, and answers its pid. */
@@ -83,8 +85,13 @@ export async function endWorker(worker: Worker, patience = 0): Promise<void> {
     send(pid, constants.signals.SIGTERM);
     if (await endsWithin(worker, patience)) return;
   }
-  send(pid, constants.signals.SIGKILL);
+  killWorker(worker);
   await endsWithin(worker, KILL_PATIENCE);
+}
+
+/** Kills a worker, without waiting. It does nothing any more from here on, also where a dead disk keeps it from ending. */
+export function killWorker({ pid }: Worker): void {
+  send(pid, constants.signals.SIGKILL);
 }
 
 /** Whether a worker ends in the time that is given. */
@@ -117,7 +124,7 @@ export function spawnWorker(
   environment: readonly Buffer[],
   verb: WorkerVerb,
   connection: number,
-  { passphrase, terminal }: WorkerInput = {},
+  { passphrase, terminal, rescue = [] }: WorkerInput = {},
 ): number {
   const input = terminal ?? openSync('/dev/null', 'r');
   // What a worker prints is messages: standard output is the command's.
@@ -129,6 +136,8 @@ export function spawnWorker(
   ]);
   // What was done, PID 1's own log tells.
   const words = ['tazpod', verb, '--quiet', '--control-fd', String(CONTROL)];
+  // A directory's name may begin with a hyphen.
+  words.push(...rescue.map((directory) => `--rescue=${directory}`));
   if (passphrase !== undefined) {
     descriptors.set(PASSPHRASE, passphrase);
     words.push('--passphrase-fd', String(PASSPHRASE));

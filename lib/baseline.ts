@@ -6,6 +6,7 @@
 
 import { TazpodError } from './errors.ts';
 import { MAX_BASELINE_LENGTH } from './protocol.ts';
+import type { ConflictFile } from './vault-replacement.ts';
 
 export interface Baseline {
   /** Fingerprint of the vault file that was read or written last; undefined: there is none yet. */
@@ -16,19 +17,29 @@ export interface Baseline {
   readonly salt: string;
   /** Digest of the contents, as extraction and packing report it. */
   readonly contents: string;
+  /** Where the last save went when the vault was another version by then, and the digest of what it saved there. */
+  readonly conflict?: (ConflictFile & { readonly contents: string }) | undefined;
 }
 
 /** The baseline as a string of at most 1024 characters. */
-export function encodeBaseline({ vault, began, salt, contents }: Baseline): string {
-  return JSON.stringify({ vault, began, salt, contents });
+export function encodeBaseline({ vault, began, salt, contents, conflict }: Baseline): string {
+  return JSON.stringify({ vault, began, salt, contents, conflict });
 }
 
 /** @throws TazpodError `unreachable` for a string that `encodeBaseline` did not make: PID 1 is of another version */
 export function decodeBaseline(text: string): Baseline {
-  const value = parse(text);
-  const { vault, began, salt, contents } = value;
+  const { vault, began, salt, contents, conflict } = parse(text);
   if (!isHexOrMissing(vault) || !isHexOrMissing(began) || !isHex(salt) || !isHex(contents)) throw unreadable();
-  return { vault, began, salt, contents };
+  const known = { vault, began, salt, contents };
+  return conflict === undefined ? known : { ...known, conflict: decodeConflict(conflict) };
+}
+
+function decodeConflict(value: unknown): Baseline['conflict'] {
+  if (typeof value !== 'object' || value === null) throw unreadable();
+  const { name, fingerprint, contents } = value as Record<string, unknown>;
+  // A name and no more: it is looked for beside the vault, and nowhere else.
+  if (typeof name !== 'string' || name.includes('/') || !isHex(fingerprint) || !isHex(contents)) throw unreadable();
+  return { name, fingerprint, contents };
 }
 
 function parse(text: string): Record<string, unknown> {

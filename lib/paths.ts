@@ -4,6 +4,9 @@ export const WORKSPACE = '/workspace';
 export const IDENTITY_DIRECTORY = '/workspace/.tazpod';
 export const VAULT_FILE = '/workspace/.tazpod/vault/vault.tar.aes';
 
+/** Where a copy goes that could not be saved, and nowhere else was to be had. */
+export const RESCUE_DIRECTORY = '/var/lib/tazpod/rescue';
+
 /** The operator's home; the enclave and the AWS bridge are names in it. */
 export const HOME = '/home/tazpod';
 export const ENCLAVE_NAME = 'secrets';

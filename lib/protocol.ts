@@ -13,13 +13,19 @@ export const MAX_LINE_BYTES = 16_384;
 /** The longest baseline, in characters. */
 export const MAX_BASELINE_LENGTH = 1024;
 
+/** The longest path, in characters; `PATH_MAX` of Linux, in bytes. */
+const MAX_PATH_LENGTH = 4096;
+
 /**
  * What a client may ask.
  * - `status`: what is the state?
  * - `open`: begin an unlock: mount the enclave.
  * - `commit`: end it: bridge `.aws`; from here on the state is unlocked.
  * - `save`: take the saver's lock (waits while another holds it) and learn what was saved last.
+ * - `replace`: may what was packed be put in its place on disk now? Asked by every saver right before: once the enclave is
+ *   being wiped it may have been packed half wiped, and is refused. `baseline` describes the vault as it is about to be.
  * - `saved`: the vault file now holds what `baseline` describes, in so many `bytes`. The lock stays with the connection.
+ * - `rescued`: an encrypted copy of the enclave is at `path`.
  * - `close`: lock: unmount the bridge, wipe and unmount the enclave. With `kill`, the operator's processes that hold the enclave
  *   are ended first, all but `caller` and its ancestors.
  *
@@ -31,7 +37,9 @@ export type Request =
   | { readonly op: 'open' }
   | { readonly op: 'commit'; readonly baseline: string }
   | { readonly op: 'save' }
+  | { readonly op: 'replace'; readonly baseline?: string }
   | { readonly op: 'saved'; readonly baseline: string; readonly bytes: number }
+  | { readonly op: 'rescued'; readonly path: string }
   | { readonly op: 'close' }
   | { readonly op: 'close'; readonly kill: true; readonly caller: number };
 
@@ -67,8 +75,20 @@ export interface Replies {
     /** The home's `.aws` was a directory with contents, which lie covered, in the clear, until the lock. */
     readonly covers: boolean;
   };
-  save: { readonly device: number; readonly baseline: string };
+  save: {
+    readonly device: number;
+    readonly baseline: string;
+    /** The baseline of a saver that was about to replace the vault, and has left without a word: it may have done it. */
+    readonly pending?: string;
+    /**
+     * PID 1 answers nothing from here on, waits for this save, and ends it before it wipes: whoever saves asks no leave
+     * and reports nothing but `rescued`.
+     */
+    readonly final?: true;
+  };
+  replace: { readonly granted: true };
   saved: { readonly baseline: string };
+  rescued: { readonly path: string };
   close: {
     /** False where the engine gave the enclave: emptied, but still mounted. */
     readonly unmounted: boolean;
@@ -116,18 +136,28 @@ export function decodeRequest(line: string): Request {
       return { op };
     case 'close':
       return value['kill'] === undefined ? { op } : { op, kill: true, caller: callerOf(value) };
+    case 'replace':
+      return value['baseline'] === undefined
+        ? { op }
+        : { op, baseline: textOf(value, 'baseline', MAX_BASELINE_LENGTH) };
     case 'commit':
-      return { op, baseline: baselineOf(op, value) };
+      return { op, baseline: textOf(value, 'baseline', MAX_BASELINE_LENGTH) };
     case 'saved':
-      return { op, baseline: baselineOf(op, value), bytes: bytesOf(op, value) };
+      return { op, baseline: textOf(value, 'baseline', MAX_BASELINE_LENGTH), bytes: bytesOf(op, value) };
+    case 'rescued':
+      return { op, path: textOf(value, 'path', MAX_PATH_LENGTH) };
     default:
       throw new TazpodError('usage', 'cannot tell what the request asks for');
   }
 }
 
-function baselineOf(op: Op, { baseline }: Record<string, unknown>): string {
-  if (typeof baseline === 'string' && baseline.length <= MAX_BASELINE_LENGTH) return baseline;
-  throw new TazpodError('usage', `cannot take the request "${op}": its baseline is missing or too long`);
+function textOf(value: Record<string, unknown>, field: string, longest: number): string {
+  const text = value[field];
+  if (typeof text === 'string' && text.length <= longest) return text;
+  throw new TazpodError(
+    'usage',
+    `cannot take the request "${String(value['op'])}": its ${field} is missing or too long`,
+  );
 }
 
 function bytesOf(op: Op, { bytes }: Record<string, unknown>): number {

@@ -87,6 +87,9 @@ export function seal(plaintext: Buffer, key: Buffer, salt: Buffer): Buffer {
   return Buffer.concat([salt, nonce, ciphertext, cipher.getAuthTag()]);
 }
 
+/** The bytes at the two ends of a vault that its fingerprint is made of. */
+export const FINGERPRINT_ENDS = { head: CIPHERTEXT_AT, tail: TAG_BYTES } as const;
+
 /**
  * Tells one version of a vault file from every other: hex of salt, nonce and tag, which no two saves share.
  * A file too short to be a vault is its own fingerprint.

@@ -2,7 +2,7 @@
 
 import { basename, dirname } from 'node:path';
 
-import { VAULT_FILE, WORKSPACE } from '../../lib/paths.ts';
+import { RESCUE_DIRECTORY, VAULT_FILE, WORKSPACE } from '../../lib/paths.ts';
 import { formatSize, sizeOption } from '../size.ts';
 import { enclaveSize } from './enclave.ts';
 import { flags, ok, problem, shown, someOf, warning, type Finding } from './finding.ts';
@@ -14,8 +14,6 @@ const NAME = basename(VAULT_FILE);
 const SHORTEST = 60;
 /** What a save of next to nothing takes: a block for the file, one for the directory's growth. */
 const LEAST_ROOM = 8192;
-/** Where PID 1 leaves a vault that it could not save, if TAZPOD_RESCUE_DIR does not say otherwise. */
-const RESCUE_DIRECTORY = '/var/lib/tazpod/rescue';
 
 export function checkVault(machine: Machine): Finding {
   const { files, operator } = machine;

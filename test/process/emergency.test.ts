@@ -1,19 +1,28 @@
 // An error in PID 1 that nobody expected: what can be saved is saved, and the vault is locked, before it ends with 70.
 // The error is real: the executable is built from the same sources and a fixture that throws.
 
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { execa } from 'execa';
 
 import { bundlePrograms } from '../../build/bundle.ts';
 import { SEA_CONFIGURATION } from '../../build/executable.ts';
-import { ENCLAVE } from '../../lib/paths.ts';
+import { ENCLAVE, RESCUE_DIRECTORY } from '../../lib/paths.ts';
 import { Control } from '../support/control.ts';
 import { createPod, NO_REMAINS, NOTHING, remains, SECRET_FILE, secretMount, traces, WAIT } from '../support/pod.ts';
 import { ENVIRONMENT, fixture, type Running, type Sandbox } from '../support/sandbox.ts';
 import { Terminal } from '../support/terminal.ts';
-import { CONTENTS, defaultVault, PASSPHRASE, placeVault, savedContents, SECRET, vaultPath } from '../support/vault.ts';
+import {
+  CONTENTS,
+  defaultVault,
+  openVault,
+  PASSPHRASE,
+  placeVault,
+  savedContents,
+  SECRET,
+  vaultPath,
+} from '../support/vault.ts';
 
 const DIRECTORY = '/var/lib/defective';
 const OPERATOR = 1000;
@@ -31,7 +40,7 @@ beforeAll(async () => {
   await writeFile(main, await bundlePrograms(fixture('defective-program.ts')));
   await writeFile(configuration, JSON.stringify({ ...SEA_CONFIGURATION, main, executable: process.execPath, output }));
   await execa(process.execPath, ['--build-sea', configuration]);
-});
+}, 120_000);
 
 afterAll(async () => {
   await pod[Symbol.asyncDispose]();
@@ -60,10 +69,11 @@ test.each([
   running.signal(signal);
   expect(await running.exited).toEqual(INTERNAL_ERROR);
   expect(await savedContents(pod.bundle)).toEqual({ ...CONTENTS, written: 'changed\n' });
+  expect(await running.stderr.whole()).not.toContain('cannot save');
   expect(await remains(pod)).toEqual(NO_REMAINS);
 });
 
-test('an error while the vault cannot be saved still ends with the vault locked', async () => {
+test('an error while the vault cannot be saved ends with an encrypted copy elsewhere, and the vault locked', async () => {
   const running = await startDefective();
   await write(running);
   await running.exec(['sh', '-c', 'chown 0:0 /workspace/.tazpod/vault']);
@@ -72,6 +82,11 @@ test('an error while the vault cannot be saved still ends with the vault locked'
   expect(await running.exited).toEqual(INTERNAL_ERROR);
   expect(await running.stderr.whole()).toContain('cannot save');
   expect(await readFile(vaultPath(pod.bundle))).toEqual(before);
+  const directory = join(pod.bundle.layer, RESCUE_DIRECTORY);
+  const [name = '', ...others] = await readdir(directory);
+  expect(others).toEqual([]);
+  expect(await running.stderr.whole()).toContain(`docker cp tazpod:${RESCUE_DIRECTORY}/${name} .`);
+  expect(await openVault(await readFile(join(directory, name)))).toEqual({ ...CONTENTS, written: 'changed\n' });
   expect(await remains(pod)).toEqual(NO_REMAINS);
 });
 

@@ -88,7 +88,7 @@ test('unlock', async () => {
 
 test('save', async () => {
   await calls('unlock', [0, ...GIVEN]);
-  const seen = await calls('save', [0]);
+  const seen = await calls('save', [0], [0, '--rescue', '/tmp'], [2, '--rescue', ENCLAVE]);
   await shell(`echo more >${ENCLAVE}/more; mkfifo ${ENCLAVE}/pipe`);
   seen.push(...(await calls('save', [13])));
   await shell(`rm ${ENCLAVE}/pipe`);

@@ -163,6 +163,36 @@ describe('a save', () => {
     expect(await waiting).toMatchObject({ baseline: 'two' });
   });
 
+  test('has leave to replace the vault while it has the turn, and nobody else has', async () => {
+    using saver = await Control.connect(running);
+    await saver.request({ op: 'open' });
+    await makeSource();
+    await saver.request({ op: 'commit', baseline: 'one' });
+    await saver.request({ op: 'save' });
+    expect(await saver.request({ op: 'replace', baseline: 'two' })).toMatchObject({ granted: true });
+    using other = await Control.connect(running);
+    for (const request of [{ op: 'replace' }, { op: 'rescued', path: '/copy' }] as const) {
+      await expect(other.request(request)).rejects.toMatchObject({ code: 'usage' });
+    }
+    await saver.request({ op: 'close' });
+    await expect(saver.request({ op: 'replace', baseline: 'two' })).rejects.toMatchObject({ code: 'locked' });
+  });
+
+  test('that leaves right after it was given leave may have replaced the vault: the next one is told', async () => {
+    using first = await Control.connect(running);
+    await first.request({ op: 'open' });
+    await makeSource();
+    await first.request({ op: 'commit', baseline: 'one' });
+    expect(await first.request({ op: 'save' })).not.toHaveProperty('pending');
+    await first.request({ op: 'replace', baseline: 'two' });
+    await first.end();
+    using second = await Control.connect(running);
+    expect(await second.request({ op: 'save' })).toMatchObject({ baseline: 'one', pending: 'two' });
+    await second.request({ op: 'saved', baseline: 'three', bytes: 1 });
+    expect(await second.request({ op: 'save' })).toMatchObject({ baseline: 'three' });
+    expect(await second.request({ op: 'save' })).not.toHaveProperty('pending');
+  });
+
   test('finds the vault locked when a lock came before it', async () => {
     using first = await Control.connect(running);
     using second = await Control.connect(running);

@@ -22,6 +22,9 @@ const requests: Request[] = [
   { op: 'commit', baseline: '' },
   { op: 'save' },
   { op: 'saved', baseline: '\u0000"\n é 🔐', bytes: 2 ** 40 + 1 },
+  { op: 'replace' },
+  { op: 'replace', baseline: 'one' },
+  { op: 'rescued', path: '/a "b"\n' },
   { op: 'close' },
   { op: 'close', kill: true, caller: 4242 },
 ];

@@ -70,6 +70,10 @@ async function perform(socket: Socket, request: Request): Promise<Replies[keyof 
       await turnOf(socket);
       if (baseline === undefined) throw new TazpodError('locked', 'cannot save: the vault is locked');
       return { device: statSync(ENCLAVE).dev, baseline };
+    case 'replace':
+      return { granted: true };
+    case 'rescued':
+      return { path: request.path };
     case 'saved':
       baseline = request.baseline;
       return { baseline };

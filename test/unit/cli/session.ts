@@ -38,7 +38,7 @@ export class Session implements AsyncDisposable {
 
   static async begin(wishes: Wishes = { vault: SMALL.file }): Promise<Session> {
     const sandbox = await Sandbox.create();
-    const running = await sandbox.start([process.execPath, '--disable-warning=ExperimentalWarning', SERVER], {
+    const running = await sandbox.start([process.execPath, QUIETLY, SERVER], {
       environment: { ...ENVIRONMENT, ...wishes.server },
     });
     const session = new Session(sandbox, running);

@@ -1,0 +1,65 @@
+// What of the enclave is safe on disk already, by what PID 1 was told last and by what is on disk now.
+
+import { lstat } from 'node:fs/promises';
+
+import { type Baseline, decodeBaseline } from '../lib/baseline.ts';
+import { errnoName } from '../lib/errors.ts';
+import { VAULT_FILE } from '../lib/paths.ts';
+import type { Replies } from '../lib/protocol.ts';
+import { fingerprintAt } from '../lib/vault-file.ts';
+import { conflictError, pathOfConflict } from '../lib/vault-replacement.ts';
+
+export interface LastSaved {
+  readonly baseline: Baseline;
+  /**
+   * Whether contents of this digest are in the vault.
+   * @throws TazpodError `conflict` when they are beside it, because something else has changed it
+   */
+  holds(contents: string): Promise<boolean>;
+}
+
+/** @throws TazpodError `unreachable` when PID 1 is of another version */
+export async function lastSaved({ baseline: told, pending }: Replies['save']): Promise<LastSaved> {
+  let baseline = decodeBaseline(told);
+  // A saver that was killed right after its rename told nobody that it was done: the file itself tells.
+  if (pending !== undefined) {
+    const meant = decodeBaseline(pending);
+    if (await isOnDisk(meant)) baseline = meant;
+  }
+  return { baseline, holds: (contents) => holds(baseline, contents) };
+}
+
+async function isOnDisk({ vault, conflict }: Baseline): Promise<boolean> {
+  return conflict ? await isConflictThere(conflict) : (await versionAt(VAULT_FILE)) === vault;
+}
+
+async function holds(baseline: Baseline, contents: string): Promise<boolean> {
+  const { conflict } = baseline;
+  // A vault that somebody has deleted is written again, changed or not.
+  if (contents === baseline.contents) return await isVaultThere();
+  if (!conflict || contents !== conflict.contents) return false;
+  const vault = await versionAt(VAULT_FILE);
+  // Our version has been put over the vault: so the conflict was settled.
+  if (vault === conflict.fingerprint) return true;
+  // Deleted, or as we knew it: then it may be replaced. And where the copy is gone, it has to be made again.
+  if (vault === undefined || vault === baseline.vault || !(await isConflictThere(conflict))) return false;
+  throw await conflictError(VAULT_FILE, conflict);
+}
+
+async function isConflictThere(conflict: NonNullable<Baseline['conflict']>): Promise<boolean> {
+  return (await versionAt(await pathOfConflict(VAULT_FILE, conflict))) === conflict.fingerprint;
+}
+
+/** A file that cannot be read is no version that we know: the save itself will say why. */
+async function versionAt(path: string): Promise<string | undefined> {
+  return await fingerprintAt(path).catch(() => 'unreadable');
+}
+
+async function isVaultThere(): Promise<boolean> {
+  try {
+    await lstat(VAULT_FILE);
+    return true;
+  } catch (error) {
+    return errnoName(error) !== 'ENOENT';
+  }
+}

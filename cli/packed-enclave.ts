@@ -1,0 +1,81 @@
+// The enclave, packed for a vault file: what is in it, what had to be left out, and the file's bytes once they are wanted.
+// Whatever is written of it must pass `verify`, which is unlock's own acceptance, before it counts.
+
+import type { Baseline } from '../lib/baseline.ts';
+import { checkArchive } from '../lib/check-archive.ts';
+import { DEFAULT_LIMITS, type ArchiveLimits } from '../lib/limits.ts';
+import { type LeftOut, packDirectory } from '../lib/pack.ts';
+import { PASSPHRASE_CACHE_NAME } from '../lib/paths.ts';
+import { wipe } from '../lib/passphrase.ts';
+import { deriveKey, digestKeyOf, newSalt, seal, unseal } from '../lib/seal.ts';
+import { enterEnclave } from './enclave-directory.ts';
+import type { Output } from './output.ts';
+import { readPassphraseCache } from './passphrase-cache.ts';
+
+interface Keys {
+  readonly salt: Buffer;
+  readonly key: Buffer;
+  readonly digestKey: Buffer;
+}
+
+export class PackedEnclave implements Disposable {
+  /** Digest of the contents, to be compared with a baseline's. */
+  readonly contents: string;
+  readonly leftOut: readonly LeftOut[];
+  readonly #archive: Buffer;
+  readonly #keys: Keys;
+  readonly #limits: ArchiveLimits;
+
+  private constructor(
+    { archive, contents, leftOut }: { archive: Buffer; contents: string; leftOut: readonly LeftOut[] },
+    keys: Keys,
+    limits: ArchiveLimits,
+  ) {
+    this.contents = contents;
+    this.leftOut = leftOut;
+    this.#archive = archive;
+    this.#keys = keys;
+    this.#limits = limits;
+  }
+
+  /**
+   * Packs the enclave of `device`, and leaves it again; what has to be left out is told.
+   * @throws TazpodError `cannot-mount`, `save-failed`
+   */
+  static async of(device: number, baseline: Baseline, output: Output): Promise<PackedEnclave> {
+    using enclave = enterEnclave(device);
+    using passphrase = readPassphraseCache();
+    const salt = newSalt();
+    const [digestKey, key] = await Promise.all([
+      deriveKey(passphrase.bytes, Buffer.from(baseline.salt, 'hex')).then(digestKeyOf),
+      deriveKey(passphrase.bytes, salt),
+    ]);
+    const limits = { ...DEFAULT_LIMITS, contents: enclave.size };
+    const packed = await packDirectory({ directory: '.', exclude: [PASSPHRASE_CACHE_NAME], limits, digestKey });
+    for (const { name, reason } of packed.leftOut) output.warn(`${name} is left out: ${reason}`);
+    return new PackedEnclave(packed, { salt, key, digestKey }, limits);
+  }
+
+  /** The bytes of a vault file. */
+  seal(): Buffer {
+    return seal(this.#archive, this.#keys.key, this.#keys.salt);
+  }
+
+  /** @throws unless an unlock would accept these bytes, and find what was packed */
+  readonly verify = async (readBack: Buffer): Promise<void> => {
+    const { key, digestKey } = this.#keys;
+    const plaintext = unseal(readBack, key);
+    try {
+      const found = await checkArchive(plaintext, { limits: this.#limits, digestKey });
+      if (found.contents !== this.contents) throw new Error('what was read back is not what was packed');
+    } finally {
+      wipe(plaintext);
+    }
+  };
+
+  [Symbol.dispose](): void {
+    wipe(this.#archive);
+    wipe(this.#keys.key);
+    wipe(this.#keys.digestKey);
+  }
+}

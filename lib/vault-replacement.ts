@@ -1,0 +1,141 @@
+// Replacing the vault file: whole or not at all. What replaces it was written beside it, synced, read back and verified
+// before; a crash at any moment leaves the old version or the new one.
+// A file that somebody else has changed meanwhile is never overwritten: the new version goes beside it, under a name that
+// the session keeps using. From the look at what is there to the rename the directory is locked.
+
+import { constants } from 'node:fs';
+import { copyFile, link, lstat, mkdir, open, realpath, rename, unlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+
+import { lockDirectory } from './directory-lock.ts';
+import { errnoName, reasonOf, TazpodError, type ErrorCode } from './errors.ts';
+import { fingerprintOf } from './seal.ts';
+import { temporaryName, type TemporaryFile } from './temporary-file.ts';
+import { fingerprintAt } from './vault-file.ts';
+import { freeName, giveName, writeVerified, type Verify } from './verified-file.ts';
+
+/** A version that could not take the vault's place: a file beside it. */
+export interface ConflictFile {
+  /** Its name, without the directory. */
+  readonly name: string;
+  readonly fingerprint: string;
+}
+
+export interface Replacement {
+  /** Fingerprints of the versions that may be overwritten: what was read, or written last. None: there was no vault. */
+  readonly known: readonly string[];
+  /** The version that the session began with. When it is replaced it is kept as `.bak`, in place of an older session's. */
+  readonly began?: string | undefined;
+  /** Where this session's version went at an earlier conflict: replaced, unless somebody changed it. */
+  readonly conflict?: ConflictFile | undefined;
+  readonly verify: Verify;
+  /**
+   * Asked last of all, under the lock, before the new version gets a name: the vault's, or that of the conflict file it is
+   * given. What it throws keeps everything as it was.
+   */
+  readonly confirm?: (conflict: ConflictFile | undefined) => Promise<void>;
+}
+
+/** What `confirm` may end a replacement with, beside failures of the system. */
+const PASSED_ON: ReadonlySet<ErrorCode> = new Set(['locked', 'save-failed', 'unreachable', 'usage']);
+
+/**
+ * Replaces the vault file. Its directory is made if missing (0700); the new file has the mode of the old, 0600 if there
+ * was none.
+ * @returns undefined when the vault is replaced; the conflict file, when it was another version by now
+ * @throws TazpodError `save-failed`: the old vault is as it was; what `confirm` throws
+ */
+export async function replaceVaultFile(
+  path: string,
+  sealed: Buffer,
+  replacement: Replacement,
+): Promise<ConflictFile | undefined> {
+  try {
+    return await replace(path, sealed, replacement);
+  } catch (error) {
+    if (error instanceof TazpodError && PASSED_ON.has(error.code)) throw error;
+    throw new TazpodError('save-failed', `cannot save ${path}: ${reasonOf(error)}`, {
+      hint: error instanceof TazpodError ? error.hint : undefined,
+      cause: error,
+    });
+  }
+}
+
+/** The path of a conflict file of the vault at `path`. */
+export async function pathOfConflict(path: string, { name }: ConflictFile): Promise<string> {
+  return join(dirname(await realpath(path).catch(() => path)), name);
+}
+
+/** What to tell of a save that could not take the vault's place. */
+export async function conflictError(path: string, conflict: ConflictFile): Promise<TazpodError> {
+  return new TazpodError('conflict', `cannot save over ${path}: it was changed by something else meanwhile`, {
+    hint: `this session's version is in ${await pathOfConflict(path, conflict)}, under the same passphrase: see what differs, then keep one`,
+  });
+}
+
+async function replace(
+  path: string,
+  sealed: Buffer,
+  { known, began, conflict, verify, confirm = async () => {} }: Replacement,
+): Promise<ConflictFile | undefined> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  // A link at the vault's path stays: what it leads to is the vault.
+  const target = await realpath(path).catch((error: unknown) => (errnoName(error) === 'ENOENT' ? path : raise(error)));
+  await using temporary = await writeVerified(target, sealed, verify);
+  await using _lock = await lockDirectory(dirname(target));
+
+  const found = await fingerprintAt(target);
+  // Gone is no conflict: nothing of anybody's is there to be lost.
+  if (found !== undefined && !known.includes(found)) {
+    const name = await conflictName(target, conflict);
+    const made = { name: basename(name), fingerprint: fingerprintOf(sealed) };
+    await confirm(made);
+    await giveName(temporary, name);
+    return made;
+  }
+  if (found !== undefined) await takeAfter(temporary, target);
+  await confirm(undefined);
+  if (found !== undefined && found === began) await keepBackup(target);
+  await giveName(temporary, target);
+  return undefined;
+}
+
+/** The name that the session used before, if what is there is still what it wrote. */
+async function conflictName(target: string, earlier: ConflictFile | undefined): Promise<string> {
+  if (earlier) {
+    const path = join(dirname(target), earlier.name);
+    if ((await fingerprintAt(path).catch(() => undefined)) === earlier.fingerprint) return path;
+  }
+  return await freeName(target, 'conflict');
+}
+
+async function takeAfter(temporary: TemporaryFile, target: string): Promise<void> {
+  await temporary.handle.chmod((await lstat(target)).mode & 0o777);
+  await temporary.handle.sync();
+}
+
+/** The version that is about to be replaced, under the name `.bak`; an older one under that name is replaced at once. */
+async function keepBackup(target: string): Promise<void> {
+  const temporary = await temporaryName(target);
+  try {
+    await linkOrCopy(target, temporary);
+    await rename(temporary, `${target}.bak`);
+  } finally {
+    await unlink(temporary).catch(() => {});
+  }
+}
+
+async function linkOrCopy(from: string, to: string): Promise<void> {
+  try {
+    await link(from, to);
+  } catch {
+    // No hard links on this file system, or not to somebody else's file (proc_sys_fs(5), protected_hardlinks).
+    await copyFile(from, to, constants.COPYFILE_EXCL);
+    await using copy = await open(to, 'r');
+    await copy.sync();
+  }
+}
+
+function raise(error: unknown): never {
+  throw error;
+}
