@@ -14,7 +14,7 @@ import { ControlClient } from './control-client.ts';
 import { enterEnclave } from './enclave-directory.ts';
 import { newPassphrase, type OpenedVault, openVault } from './opened-vault.ts';
 import { makeBridgeSource, writePassphraseCache } from './passphrase-cache.ts';
-import { givenPassphrase } from './passphrase-source.ts';
+import { givenPassphrase, type Passphrase } from './passphrase-source.ts';
 import { formatSize } from './size.ts';
 import type { Output } from './output.ts';
 
@@ -58,8 +58,7 @@ async function fill(device: number, { archive, key, passphrase }: OpenedVault): 
   process.umask(0);
   const limits = { ...DEFAULT_LIMITS, contents: enclave.size };
   const extracted = await extractArchive(archive, { directory: '.', limits, digestKey: digestKeyOf(key) });
-  writePassphraseCache(passphrase.bytes);
-  makeBridgeSource();
+  finish(passphrase);
   return extracted;
 }
 
@@ -69,9 +68,14 @@ async function fillNew(device: number, given: Parameters<typeof newPassphrase>[0
   using passphrase = await newPassphrase(given);
   using _enclave = enterEnclave(device);
   process.umask(0);
-  writePassphraseCache(passphrase.bytes);
-  makeBridgeSource();
+  finish(passphrase);
   return { entries: 0, bytes: 0, contents: '' };
+}
+
+/** The cache comes last: where it is, the enclave is whole; what is younger, PID 1 takes for a change. */
+function finish({ bytes }: Passphrase): void {
+  makeBridgeSource();
+  writePassphraseCache(bytes);
 }
 
 async function commit(client: ControlClient, output: Output, baseline: Baseline): Promise<void> {

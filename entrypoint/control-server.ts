@@ -10,7 +10,7 @@ import { CONTROL_SOCKET } from '../lib/paths.ts';
 import { decodeRequest, encodeReply, LineReader, refuse, type Reply, type Request } from '../lib/protocol.ts';
 import { withoutBrokenPipe } from './broken-pipe.ts';
 import { connectPair } from './connection-pair.ts';
-import type { Keeper } from './keeper.ts';
+import type { Client, Keeper } from './keeper.ts';
 import type { Log } from './log.ts';
 import type { Operator } from './operator.ts';
 import { VERSION } from './version.ts';
@@ -72,11 +72,15 @@ export class ControlServer {
 
   /**
    * A connection for a worker.
+   * @param saves it will ask for a save, and has the turn from now on, if nobody has it: it takes a while to start, and a lock
+   *   that comes meanwhile waits for it
    * @returns the descriptor that it is to inherit (the caller closes it after the spawn), and the end of the connection
    */
-  connectWorker(): { descriptor: number; ended: Promise<void> } {
+  connectWorker(saves: boolean): { descriptor: number; ended: Promise<void> } {
     const { own, other } = connectPair();
-    return { descriptor: other, ended: this.#serve(new Socket({ fd: own })) };
+    const client = {};
+    if (saves) this.#keeper.reserve(client);
+    return { descriptor: other, ended: this.#serve(new Socket({ fd: own }), client) };
   }
 
   /**
@@ -99,8 +103,7 @@ export class ControlServer {
    * Serves one connection: request after request, each answered before the next is looked at. Reading goes on meanwhile:
    * a client that leaves while it waits for its turn must be seen to leave.
    */
-  async #serve(socket: Socket): Promise<void> {
-    const client = {};
+  async #serve(socket: Socket, client: Client = {}): Promise<void> {
     const reader = new LineReader();
     const left = Promise.withResolvers<void>();
     let isGone = false;
@@ -169,7 +172,7 @@ export class ControlServer {
       case 'replace':
         return this.#keeper.replace(client, request.baseline);
       case 'saved':
-        return this.#keeper.saved(client, request.baseline);
+        return this.#keeper.saved(client, request.baseline, request.bytes);
       case 'rescued':
         return this.#keeper.rescued(client, request.path);
       case 'close':

@@ -22,6 +22,15 @@ import { wipe } from './wipe.ts';
 /** One end of a connection, as the keeper knows it: only its identity counts. */
 export type Client = object;
 
+/** Who follows what becomes of the enclave. */
+export interface Follower {
+  unlocked(enclave: Enclave): void;
+  /** A save has written a vault of so many bytes. */
+  saved(bytes: number): void;
+  /** A lock begins: nothing may use the enclave any more. */
+  locks(): void;
+}
+
 type State =
   | { readonly name: 'locked' }
   | { readonly name: 'opening'; readonly enclave: Enclave; readonly client: Client }
@@ -52,6 +61,7 @@ export class Keeper {
   #queue: Waiting[] = [];
   #ending = false;
   #command: number | undefined;
+  #follower: Follower | undefined;
 
   /** @param size bytes of an enclave that we mount */
   constructor(operator: Operator, size: number, log: Log) {
@@ -67,6 +77,15 @@ export class Keeper {
   /** When the state began, in milliseconds since the epoch. */
   get since(): number {
     return this.#since;
+  }
+
+  /** Whether a client has the turn: an unlock, a save or a lock is under way. */
+  get isBusy(): boolean {
+    return this.#turn !== undefined;
+  }
+
+  follow(follower: Follower): void {
+    this.#follower = follower;
   }
 
   /** The container's command runs: a lock that ends processes spares it, for the container would end with it. */
@@ -134,6 +153,7 @@ export class Keeper {
       this.#enter({ name: 'unlocked', enclave: state.enclave, bridge, baseline });
       prepareRescueDirectory(this.#operator);
       this.#log.info('vault unlocked');
+      this.#follower?.unlocked(state.enclave);
       return { bridge: bridge.kind, covers: bridge.covers };
     } catch (error) {
       this.#rollBack(state.enclave);
@@ -141,6 +161,11 @@ export class Keeper {
     } finally {
       this.#endTurn(client);
     }
+  }
+
+  /** Gives a client the turn before it asks, if it is free. */
+  reserve(client: Client): void {
+    this.#turn ??= client;
   }
 
   /** @throws TazpodError `locked` */
@@ -195,11 +220,12 @@ export class Keeper {
   }
 
   /** @throws TazpodError `usage` without `save` */
-  saved(client: Client, baseline: string): Replies['saved'] {
+  saved(client: Client, baseline: string, bytes: number): Replies['saved'] {
     if (this.#turn !== client || this.#state.name !== 'unlocked') {
       throw new TazpodError('usage', 'cannot take note of a save that was not begun on this connection');
     }
     this.#state = { ...this.#state, baseline, pending: undefined };
+    this.#follower?.saved(bytes);
     return { baseline };
   }
 
@@ -242,6 +268,7 @@ export class Keeper {
     const bridge = state.name === 'opening' ? undefined : state.bridge;
     // Should an error end it half-way, the next one begins anew.
     this.#enter({ name: 'closing', enclave, bridge });
+    this.#attempt('stop watching the enclave', () => this.#follower?.locks());
     if (bridge !== undefined) this.#attempt('unmount the AWS bridge', () => unbridgeAws(bridge, this.#operator));
     const report = this.#destroy(enclave);
     this.#enter({ name: 'locked' });

@@ -24,11 +24,14 @@ const signatures = {
   getdents64: { arguments: ['int32', 'pointer', 'uint64'], return: 'int64' },
   getpgrp: { arguments: [], return: 'int32' },
   flock: { arguments: ['int32', 'int32'], return: 'int32' },
+  inotify_add_watch: { arguments: ['int32', 'pointer', 'uint32'], return: 'int32' },
+  inotify_init1: { arguments: ['int32'], return: 'int32' },
   kill: { arguments: ['int32', 'int32'], return: 'int32' },
   madvise: { arguments: ['uint64', 'uint64', 'int32'], return: 'int32' },
   pipe2: { arguments: ['pointer', 'int32'], return: 'int32' },
   prctl: { arguments: ['int32', 'uint64', 'uint64', 'uint64', 'uint64'], return: 'int32' },
   pthread_sigmask: { arguments: ['int32', 'pointer', 'pointer'], return: 'int32' },
+  read: { arguments: ['int32', 'pointer', 'uint64'], return: 'int64' },
   renameat: { arguments: ['int32', 'pointer', 'int32', 'pointer'], return: 'int32' },
   sigaddset: { arguments: ['pointer', 'int32'], return: 'int32' },
   sigemptyset: { arguments: ['pointer'], return: 'int32' },
@@ -62,7 +65,11 @@ const signatures = {
   posix_spawn_file_actions_init: { arguments: ['pointer'], return: 'int32' },
   posix_spawn_file_actions_destroy: { arguments: ['pointer'], return: 'int32' },
   posix_spawn_file_actions_adddup2: { arguments: ['pointer', 'int32', 'int32'], return: 'int32' },
+  uv_close: { arguments: ['pointer', 'pointer'], return: 'void' },
   uv_handle_size: { arguments: ['int32'], return: 'uint64' },
+  uv_poll_init: { arguments: ['pointer', 'pointer', 'int32'], return: 'int32' },
+  uv_poll_start: { arguments: ['pointer', 'int32', 'pointer'], return: 'int32' },
+  uv_poll_stop: { arguments: ['pointer'], return: 'int32' },
   uv_signal_init: { arguments: ['pointer', 'pointer'], return: 'int32' },
   uv_signal_start: { arguments: ['pointer', 'pointer', 'int32'], return: 'int32' },
 } as const satisfies FunctionDefinitions;
@@ -226,6 +233,53 @@ export function listenToSignals(numbers: Iterable<number>, listener: (signal: nu
 
 /** libuv keeps pointers to these: they must never be collected. */
 const handles: Buffer[] = [];
+
+const UV_POLL = 8;
+const UV_READABLE = 1;
+
+/** Looks out for a descriptor that becomes readable, without waiting for it. */
+export class ReadinessPoll {
+  static readonly #open = new Map<bigint, ReadinessPoll>();
+  static #callbacks: { readonly ready: bigint; readonly closed: bigint } | undefined;
+  readonly #handle = Buffer.alloc(Number(libc.uv_handle_size(UV_POLL)));
+  readonly #listener: () => void;
+
+  /** @param listener is called from the event loop, once for each `start` */
+  constructor(descriptor: number, listener: () => void) {
+    this.#listener = listener;
+    ReadinessPoll.#callbacks ??= {
+      ready: lib.registerCallback({ arguments: ['uint64', 'int32', 'int32'], return: 'void' }, (address) => {
+        const poll = ReadinessPoll.#open.get(address);
+        if (poll === undefined) return;
+        libc.uv_poll_stop(poll.#handle);
+        setImmediate(() => poll.#tell());
+      }),
+      closed: lib.registerCallback({ arguments: ['uint64'], return: 'void' }, (address) => {
+        ReadinessPoll.#open.delete(address);
+      }),
+    };
+    const failed = libc.uv_poll_init(getCurrentEventLoop(), this.#handle, descriptor);
+    if (failed !== 0) throw new SystemCallError('uv_poll_init', -failed);
+    // libuv keeps a pointer to the handle until it has called back.
+    ReadinessPoll.#open.set(getRawPointer(this.#handle), this);
+  }
+
+  /** Has the listener called when there is something to read, or at once. */
+  start(): void {
+    if (ReadinessPoll.#callbacks !== undefined)
+      libc.uv_poll_start(this.#handle, UV_READABLE, ReadinessPoll.#callbacks.ready);
+  }
+
+  /** The listener is called no more; the descriptor may be closed. */
+  close(): void {
+    libc.uv_poll_stop(this.#handle);
+    if (ReadinessPoll.#callbacks !== undefined) libc.uv_close(this.#handle, ReadinessPoll.#callbacks.closed);
+  }
+
+  #tell(): void {
+    this.#listener();
+  }
+}
 
 /** posix_spawn_file_actions_addtcsetpgrp_np(3), which glibc has since 2.35: looked up only where there is a terminal. */
 export function addForegroundAction(actions: Buffer, terminal: number): void {

@@ -6,6 +6,7 @@ import { constants } from 'node:os';
 
 import { reasonOf, TazpodError } from '../lib/errors.ts';
 import type { Arguments } from './arguments.ts';
+import { Autosave } from './autosave.ts';
 import { BootAborted, unlockAtBoot } from './boot-unlock.ts';
 import { restoreAside } from './bridge.ts';
 import { confineChildren, requireCapabilities } from './capabilities.ts';
@@ -68,6 +69,8 @@ export class Supervisor {
   #workers: Workers | undefined;
   #keeper: Keeper | undefined;
   #lastSave: LastSave | undefined;
+  #autosave: Autosave | undefined;
+  readonly #commandRuns = Promise.withResolvers<void>();
 
   constructor({ args, configuration, descriptors, passphrase }: Inherited, log: Log) {
     this.#args = args;
@@ -176,6 +179,10 @@ export class Supervisor {
       this.#configuration.rescueDirectory,
       this.#log,
     );
+    if (this.#configuration.autosave) {
+      this.#autosave = new Autosave(this.#keeper, this.#workers, this.#commandRuns.promise, this.#log);
+      this.#keeper.follow(this.#autosave);
+    }
     if (claim === 'ours') await this.#server.listen(operator);
     restoreAside(operator);
     try {
@@ -238,6 +245,7 @@ export class Supervisor {
     const ended = this.#reaper.exitOf(pid);
     this.#router.commandRuns(pid, group);
     this.#keeper?.commandRuns(pid);
+    this.#commandRuns.resolve();
     void this.#log.load().then(dropFilePages);
     const exit = (await Promise.race([ended, this.#stop.givenUp])) ?? { signal: SIGKILL };
     this.#router.commandEnded();
@@ -256,6 +264,7 @@ export class Supervisor {
   }
 
   async #endProcesses(): Promise<void> {
+    this.#autosave?.end();
     this.#keeper?.refuseUnlocks();
     for (const worker of this.#workers?.running ?? []) {
       // It may wait for the turn of a client that only the drain will end; the last save makes up for it.

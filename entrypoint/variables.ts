@@ -48,7 +48,8 @@ export const VARIABLES: readonly Variable[] = [
     name: 'TAZPOD_AUTOSAVE',
     standard: '`on`',
     summary: 'on | off (default on)',
-    meaning: '`on` or `off`; has no effect yet: the vault is saved at a stop, at a lock and by `tazpod save`',
+    meaning:
+      '`on`: what changes is saved by itself while the vault is unlocked · `off`: only at a stop, at a lock and by `tazpod save`',
   },
   {
     name: 'TAZPOD_STOP_SIGNAL',

@@ -25,6 +25,8 @@ export interface WorkerInput {
   readonly terminal?: number | undefined;
   /** Directories for an encrypted copy, to be written instead of the vault. */
   readonly rescue?: readonly string[] | undefined;
+  /** Nothing that it says comes out. */
+  readonly silent?: boolean;
 }
 
 /** Starts a worker on a connection, and answers its pid. */
@@ -56,7 +58,7 @@ export class Workers {
 
   /** @throws CannotRun */
   start(verb: WorkerVerb, input: WorkerInput = {}): Worker {
-    const connection = this.#server.connectWorker();
+    const connection = this.#server.connectWorker(verb === 'save');
     try {
       const pid = this.#spawn(verb, connection.descriptor, input);
       const worker = { pid, ended: this.#end(this.#reaper.exitOf(pid), connection.ended) };
@@ -124,14 +126,15 @@ export function spawnWorker(
   environment: readonly Buffer[],
   verb: WorkerVerb,
   connection: number,
-  { passphrase, terminal, rescue = [] }: WorkerInput = {},
+  { passphrase, terminal, rescue = [], silent = false }: WorkerInput = {},
 ): number {
-  const input = terminal ?? openSync('/dev/null', 'r');
+  const input = terminal ?? openSync('/dev/null', 'r+');
   // What a worker prints is messages: standard output is the command's.
+  const messages = silent ? input : 2;
   const descriptors = new Map([
     [0, input],
-    [1, terminal ?? 2],
-    [2, 2],
+    [1, terminal ?? messages],
+    [2, messages],
     [CONTROL, connection],
   ]);
   // What was done, PID 1's own log tells.

@@ -74,7 +74,7 @@ test.each([
 });
 
 test('an error while the vault cannot be saved ends with an encrypted copy elsewhere, and the vault locked', async () => {
-  const running = await startDefective();
+  const running = await startDefective({ TAZPOD_AUTOSAVE: 'off' });
   await write(running);
   await running.exec(['sh', '-c', 'chown 0:0 /workspace/.tazpod/vault']);
   const before = await readFile(vaultPath(pod.bundle));

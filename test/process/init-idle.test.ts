@@ -1,13 +1,13 @@
 // Idle costs nothing: no timers, no wake-ups. Looked at for longer than an engine's housekeeping waits before it begins
 // (V8's memory reducer: 30 s after the start, and then every 8 s).
 
-import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 
 import { OURS, OURS_UNPRIVILEGED } from '../support/inits.ts';
 import { createPod, startUnlocked } from '../support/pod.ts';
 import { Sandbox, type Running } from '../support/sandbox.ts';
+import { wakeUps } from '../support/wake-ups.ts';
 
 const SETTLED = 5_000; // ms
 const WINDOW = 45_000; // ms
@@ -34,14 +34,4 @@ async function wakeUpsOverTime(running: Running) {
   const before = await wakeUps(running);
   await delay(WINDOW);
   return { before, after: await wakeUps(running) };
-}
-
-/** How often each of its threads has gone to sleep, that is woken up before (proc_pid_status(5)). */
-async function wakeUps({ pid }: Running): Promise<Record<string, number>> {
-  const counts: Record<string, number> = {};
-  for (const thread of await readdir(`/proc/${pid}/task`)) {
-    const status = await readFile(`/proc/${pid}/task/${thread}/status`, 'latin1');
-    counts[thread] = Number(/^voluntary_ctxt_switches:\t(\d+)$/m.exec(status)?.[1]);
-  }
-  return counts;
 }

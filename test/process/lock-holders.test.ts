@@ -19,7 +19,10 @@ let running: Running;
 beforeAll(async () => {
   pod = await createPod();
   // What is written to the pipe comes out here: how processes inside say that they are ready.
-  running = await startPod(pod, ['sh', '-c', 'mkfifo -m 666 /tmp/news; exec 4<>/tmp/news; echo ready; cat <&4']);
+  // Without autosave: what a lock saves is what the tests wrote.
+  running = await startPod(pod, ['sh', '-c', 'mkfifo -m 666 /tmp/news; exec 4<>/tmp/news; echo ready; cat <&4'], {
+    variables: { TAZPOD_AUTOSAVE: 'off' },
+  });
   await running.stdout.waitFor('ready');
 });
 

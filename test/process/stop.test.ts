@@ -124,7 +124,7 @@ describe('a stop request saves, locks and leaves nothing', () => {
 
   test('although a client that nobody in the container can end has begun a save', async () => {
     await using pod = await createPod();
-    const running = await startUnlocked(pod, { variables: { TAZPOD_STOP_TIMEOUT: '100ms' } });
+    const running = await startUnlocked(pod, { variables: { TAZPOD_STOP_TIMEOUT: '100ms', TAZPOD_AUTOSAVE: 'off' } });
     await running.exec(['sh', '-c', WRITE], { user: OPERATOR });
     using client = await Control.connect(running);
     await client.request({ op: 'save' });
