@@ -26,6 +26,8 @@ const PROGRAMS = {
   tini: 'tini',
   'dumb-init': 'dumb-init',
   catatonit: 'catatonit',
+  podman: 'podman',
+  newuidmap: 'uidmap',
 };
 
 await buildExecutable();
