@@ -2,7 +2,7 @@
 // mounted it, refused where it would be on disk. PID 1 never gives the kernel a path that the operator can change:
 // directories are opened without following links, and mounts are made on descriptors (mount API of fsopen(2)).
 
-import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, statfsSync } from 'node:fs';
+import { accessSync, chmodSync, chownSync, constants, lstatSync, mkdirSync, readFileSync, statfsSync } from 'node:fs';
 
 import { errnoName, reasonOf, TazpodError } from '../lib/errors.ts';
 import { ENCLAVE, ENCLAVE_NAME, HOME, PASSPHRASE_CACHE_NAME } from '../lib/paths.ts';
@@ -80,9 +80,10 @@ export function unmountEnclave({ root, device }: Enclave): void {
   unmountDevice(device, () => true);
 }
 
-/** Makes the root of an enclave that the engine gave the operator's alone. */
+/** Makes the root of an enclave that the engine gave the operator's alone, as far as we may. */
 export function giveEnclave(root: Directory, operator: Operator): void {
   if (process.getuid?.() === 0) chownSync(root.path(), operator.uid, operator.gid);
+  else if (root.stat().uid !== operator.uid) return;
   // Whatever mode was asked for: where the image has the directory, runc gives the mount the directory's mode.
   chmodSync(root.path(), 0o700);
 }
@@ -225,15 +226,11 @@ function adoptEnclave(home: Directory, operator: Operator, log: Log): Enclave {
   const root = home.openMounted(ENCLAVE_NAME);
   try {
     const { type, blocks, bsize } = statfsSync(root.path());
-    const { dev: device, uid } = root.stat();
+    const device = root.stat().dev;
     if (type !== TMPFS_MAGIC || device === home.stat().dev) {
       throw new TazpodError('cannot-mount', `cannot use ${ENCLAVE}: it is not in RAM`);
     }
-    if (process.getuid?.() !== 0 && uid !== operator.uid) {
-      throw new TazpodError('cannot-mount', `cannot use ${ENCLAVE}: it belongs to uid ${uid}, not to the operator`, {
-        hint: `mount it with ${engineMount(operator)}`,
-      });
-    }
+    checkOwner(root, operator, log);
     giveEnclave(root, operator);
     if (isSwapOn() && enclaveMount()?.options.includes('noswap') !== true) {
       log.warnOnce('the enclave may be swapped to disk: the engine did not forbid it (noswap), and swap is on');
@@ -250,6 +247,24 @@ function adoptEnclave(home: Directory, operator: Operator, log: Log): Enclave {
     root.close();
     throw error;
   }
+}
+
+/**
+ * Without root we take what is the operator's, or at least the operator's to write: a Pod's memory volume is root's always.
+ * @throws TazpodError `cannot-mount`
+ */
+function checkOwner(root: Directory, operator: Operator, log: Log): void {
+  const { uid } = root.stat();
+  if (process.getuid?.() === 0 || uid === operator.uid) return;
+  try {
+    accessSync(root.path(), constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    throw new TazpodError('cannot-mount', `cannot use ${ENCLAVE}: it belongs to uid ${uid}, not to the operator`, {
+      hint: `mount it with ${engineMount(operator)}`,
+      cause,
+    });
+  }
+  log.warnOnce(`${ENCLAVE} belongs to uid ${uid}: other users of the container, if there are any, can look into it`);
 }
 
 function hasCache(root: Directory, operator: Operator): boolean {

@@ -19,6 +19,12 @@ const enclave = (uid = 1000) => ['--tmpfs', `/home/tazpod/secrets:size=64m,mode=
 const home = (uid = 1000) => ['--tmpfs', `/home/tazpod:mode=0755,uid=${uid},gid=${uid}`];
 const runtime = (uid = 1000) => ['--tmpfs', `/run/tazpod:mode=0755,uid=${uid},gid=${uid}`];
 
+/** A memory volume as a Pod has it: root's, and its group's to write. */
+const podVolume = (path: string) => [
+  '--mount',
+  `type=volume,dst=${path},volume-nocopy,volume-opt=type=tmpfs,volume-opt=device=tmpfs,"volume-opt=o=size=64m,mode=2777,gid=1000"`,
+];
+
 /** Whoever PID 1 is must be able to read the passphrase's file. */
 const FOR_ALL: VolumesOptions = { secretMode: 0o444 };
 
@@ -29,6 +35,8 @@ interface Mode {
   readonly bridge: 'mount' | 'link';
   /** Whether `tazpod` works in the shell. */
   readonly socket: boolean;
+  /** Of the enclave; the operator's alone unless given. */
+  readonly mode?: string;
   readonly volumes?: VolumesOptions;
 }
 
@@ -127,10 +135,28 @@ const MODES: readonly Mode[] = [
     socket: true,
     volumes: FOR_ALL,
   },
+  {
+    name: 'with nothing at all, where what it writes to is memory of a Pod’s, which is root’s',
+    flags: [
+      '--user',
+      '1000',
+      '--cap-drop',
+      'ALL',
+      '--read-only',
+      ...NO_NEW_PRIVILEGES,
+      ...podVolume('/home/tazpod'),
+      ...podVolume('/home/tazpod/secrets'),
+      ...podVolume('/run/tazpod'),
+    ],
+    bridge: 'link',
+    socket: true,
+    mode: '2777',
+    volumes: FOR_ALL,
+  },
 ];
 
 describeContainers('a vault is unlocked, saved and locked', () => {
-  test.each(MODES)('$name', async ({ flags, bridge, socket, volumes: options = {} }) => {
+  test.each(MODES)('$name', async ({ flags, bridge, socket, mode = '700', volumes: options = {} }) => {
     await using volumes = await Volumes.create(options);
     const show = 'stat -c %a ~/secrets; [ -L ~/.aws ] && echo link || echo mount; cat ~/.aws/config';
     await using container = await Container.start({
@@ -141,7 +167,7 @@ describeContainers('a vault is unlocked, saved and locked', () => {
     await container.waitForOutput(/^ready$/);
     const logs = await container.logs();
     const lines = logs.split('\n').filter((line) => !/^(\{|tazpod: )/.test(line));
-    expect(lines.join('\n')).toBe(`700\n${bridge}\n${CONTENTS['.aws/config']}ready`);
+    expect(lines.join('\n')).toBe(`${mode}\n${bridge}\n${CONTENTS['.aws/config']}ready`);
     expect(logs.includes('no control socket')).toBe(!socket);
     expect(await container.exec(['tazpod', 'lock'])).toMatchObject({ status: socket ? 0 : 17 });
     const look = await container.exec(['sh', '-c', 'cd /home/tazpod; ls -A secrets .aws | grep -v :']);
