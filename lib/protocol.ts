@@ -124,7 +124,7 @@ export function encodeRequest(request: Request): string {
 export function decodeRequest(line: string): Request {
   const value = parseObject(line);
   if (value['v'] !== PROTOCOL_VERSION) {
-    throw new TazpodError('usage', `cannot speak version ${versionOf(value)} of the control protocol`, {
+    throw new TazpodError('usage', `cannot speak ${versionOf(value)} of the control protocol`, {
       hint: `this PID 1 speaks version ${PROTOCOL_VERSION}: use the tazpod of the same image`,
     });
   }
@@ -172,7 +172,7 @@ function callerOf({ kill, caller }: Record<string, unknown>): number {
 
 /** For a message: what is no number may be any JSON, as long or as deep as a line has room for. */
 function versionOf({ v }: Record<string, unknown>): string {
-  return typeof v === 'number' ? String(v) : 'no number';
+  return typeof v === 'number' ? `version ${v}` : 'a version that is no number';
 }
 
 /** One reply as its line, newline included. */

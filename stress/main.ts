@@ -9,13 +9,14 @@ import { buildExecutable } from '../build/executable.ts';
 import { describeMachine, load } from '../recording/machine.ts';
 import { archives } from './archives.ts';
 import { bytes } from './bytes.ts';
+import { configuration } from './configuration.ts';
 import { Progress } from './progress.ts';
 import { protocol } from './protocol.ts';
 import { spell, spellDuration, writePage, writeResult } from './record.ts';
 import { swaps } from './swaps.ts';
 import { TooManyFailures, type Stress, type StressOutcome } from './stress.ts';
 
-const STRESSES: readonly Stress[] = [archives, bytes, protocol, swaps];
+const STRESSES: readonly Stress[] = [archives, bytes, protocol, configuration, swaps];
 const names = STRESSES.map(({ name }) => name);
 
 const MOST_FAILURES = 10;

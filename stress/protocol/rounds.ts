@@ -29,7 +29,9 @@ export async function orderly(running: Running, random: Random): Promise<number>
   const clients: Control[] = [];
   const gone = new Set<number>();
   const expect = async ({ client, op, verdict, state }: Answer): Promise<void> => {
-    const found = await clients[client]?.answer();
+    const found = await clients[client]?.answer().catch((cause: unknown) => {
+      throw new Finding(`"${op}" of ${client} was never answered: ${history.join(' ')}`, { cause });
+    });
     const told = verdictOf(found);
     history.push(`${client}:${told}`);
     if (told !== verdict || (state !== undefined && fieldOf(found, 'state') !== state)) {
@@ -42,8 +44,15 @@ export async function orderly(running: Running, random: Random): Promise<number>
       model.hasSource = true;
     }
   };
+  // What waits for its turn is not answered: an answer to another, asked later, tells that it has been read.
+  using witness = await Control.connect(running);
   try {
-    for (let index = 0; index < CLIENTS; index++) clients.push(await Control.connect(running));
+    while (clients.length < CLIENTS) {
+      const client = await Control.connect(running);
+      clients.push(client);
+      // A connection that waits to be accepted would be read later than one that is not.
+      await client.request({ op: 'status' });
+    }
     let sent = 0;
     while (sent < REQUESTS) {
       const ready = clients.map((_, index) => index).filter((index) => !gone.has(index) && !model.isWaiting(index));
@@ -64,6 +73,7 @@ export async function orderly(running: Running, random: Random): Promise<number>
         answers = model.request(client, op);
         clients[client]?.write(`${JSON.stringify({ v: 1, op, baseline: String(sent), bytes: sent })}\n`);
         sent += 1;
+        if (answers.length === 0) await witness.request({ op: 'status' });
       }
       for (const answer of answers) await expect(answer);
     }
@@ -80,6 +90,11 @@ export async function refused(running: Running, random: Random): Promise<number>
   for (let sent = 1; sent <= count; sent++) {
     const line = garbage(random);
     client.write(Buffer.concat([line, Buffer.from('\n')]));
+    if (line.length >= MAX_LINE_BYTES) {
+      // The end of the connection; whether its reason can still be read depends on how much was yet to be written.
+      await client.ended();
+      return sent;
+    }
     const answer = await client.answer();
     const verdict = verdictOf(answer);
     const isStatus = verdict === 'ok' && fieldOf(answer, 'state') !== undefined;
@@ -90,7 +105,6 @@ export async function refused(running: Running, random: Random): Promise<number>
       );
     }
     if (JSON.stringify(answer).length >= MAX_LINE_BYTES) throw new Finding(`the answer is longer than a line may be`);
-    if (line.length >= MAX_LINE_BYTES) return sent;
   }
   return count;
 }
