@@ -11,12 +11,13 @@ import { archives } from './archives.ts';
 import { bytes } from './bytes.ts';
 import { configuration } from './configuration.ts';
 import { Progress } from './progress.ts';
+import { kills } from './kills.ts';
 import { protocol } from './protocol.ts';
 import { spell, spellDuration, writePage, writeResult } from './record.ts';
 import { swaps } from './swaps.ts';
 import { TooManyFailures, type Stress, type StressOutcome } from './stress.ts';
 
-const STRESSES: readonly Stress[] = [archives, bytes, protocol, configuration, swaps];
+const STRESSES: readonly Stress[] = [archives, bytes, protocol, configuration, swaps, kills];
 const names = STRESSES.map(({ name }) => name);
 
 const MOST_FAILURES = 10;
