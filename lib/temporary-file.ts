@@ -1,13 +1,19 @@
-// A file that is written beside the one it will replace, and removed again unless it came to that. Its name tells whose it
-// is (process, and the pid namespace that the process number counts in), so that what a killed writer left is cleaned up
-// by the next, and what a living one is writing is not.
+// A file that is written beside the one it will replace, and removed again unless it came to that. Its writer holds a lock on
+// it, as of flock(2), that ends with the writer. So what a killed one left is cleaned up by the next, in whichever container,
+// and what a living one is writing is not.
 
-import { lstat, open, readdir, readlink, unlink, type FileHandle } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { lstat, open, readdir, unlink, type FileHandle } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
 
-/** A writer in another pid namespace cannot be asked after: nobody takes this long to write a vault. */
+import { tryLock } from './flock.ts';
+
+/** Where there are no locks: nobody takes this long to write a vault. */
 const ABANDONED_AFTER_MS = 24 * 60 * 60 * 1000;
+
+/** What follows `PATH.tmp-` in the names that we make. */
+const MARK = /^[0-9a-f]{16}$/;
 
 export interface TemporaryFile extends AsyncDisposable {
   readonly path: string;
@@ -20,48 +26,45 @@ export interface TemporaryFile extends AsyncDisposable {
  * @throws the system's error
  */
 export async function createTemporary(path: string): Promise<TemporaryFile> {
-  const temporary = await temporaryName(path);
-  const handle = await open(temporary, 'wx', 0o600);
-  return {
-    path: temporary,
-    handle,
-    async [Symbol.asyncDispose]() {
+  for (;;) {
+    const temporary = temporaryName(path);
+    const handle = await open(temporary, 'wx', 0o600);
+    // One who cleans up may have found it before it was locked.
+    if (tryLock(handle.fd) === 'busy' || (await handle.stat()).nlink === 0) {
       await handle.close();
-      await unlink(temporary).catch(() => {});
-    },
-  };
-}
-
-/** A name beside `path` that nobody else takes. */
-export async function temporaryName(path: string): Promise<string> {
-  return `${path}.tmp-${await namespaceId()}-${await readlink('/proc/self')}-${randomBytes(4).toString('hex')}`;
-}
-
-/** Removes the temporary files of `path` whose writers are gone. */
-export async function removeStaleTemporaries(path: string): Promise<void> {
-  const directory = dirname(path);
-  const prefix = `${basename(path)}.tmp-`;
-  const names = await readdir(directory);
-  for (const name of names.filter((name) => name.startsWith(prefix))) {
-    if (await isStale(join(directory, name), name.slice(prefix.length))) {
-      await unlink(join(directory, name)).catch(() => {});
+      continue;
     }
+    return {
+      path: temporary,
+      handle,
+      async [Symbol.asyncDispose]() {
+        await handle.close();
+        await unlink(temporary).catch(() => {});
+      },
+    };
   }
 }
 
-async function isStale(path: string, mark: string): Promise<boolean> {
-  const [, namespace, pid] = /^(\d+)-(\d+)-[0-9a-f]{8}$/.exec(mark) ?? [];
-  if (pid === undefined) return false;
-  if (namespace === (await namespaceId()) && !(await exists(`/proc/${pid}`))) return true;
-  const stats = await lstat(path).catch(() => undefined);
-  return stats !== undefined && Date.now() - stats.mtimeMs > ABANDONED_AFTER_MS;
+/** A name beside `path` that nobody else takes. What is to have it without a lock of its own needs the directory's. */
+export function temporaryName(path: string): string {
+  return `${path}.tmp-${randomBytes(8).toString('hex')}`;
 }
 
-async function exists(path: string): Promise<boolean> {
-  return (await lstat(path).catch(() => undefined)) !== undefined;
+/** Removes the temporary files of `path` whose writers are gone. The caller holds the directory's lock. */
+export async function removeStaleTemporaries(path: string): Promise<void> {
+  const directory = dirname(path);
+  const prefix = `${basename(path)}.tmp-`;
+  for (const name of await readdir(directory)) {
+    if (!name.startsWith(prefix) || !MARK.test(name.slice(prefix.length))) continue;
+    // One that cannot be looked at is not ours to remove.
+    await removeIfStale(join(directory, name)).catch(() => {});
+  }
 }
 
-/** pid_namespaces(7): the number in `pid:[4026531836]`. */
-async function namespaceId(): Promise<string> {
-  return /\d+/.exec(await readlink('/proc/self/ns/pid'))?.[0] ?? '0';
+async function removeIfStale(path: string): Promise<void> {
+  await using handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  const lock = tryLock(handle.fd);
+  if (lock === 'busy') return;
+  const age = Date.now() - (await lstat(path)).mtimeMs;
+  if (lock === 'locked' || age > ABANDONED_AFTER_MS) await unlink(path);
 }

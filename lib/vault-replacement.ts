@@ -116,7 +116,7 @@ async function takeAfter(temporary: TemporaryFile, target: string): Promise<void
 
 /** The version that is about to be replaced, under the name `.bak`; an older one under that name is replaced at once. */
 async function keepBackup(target: string): Promise<void> {
-  const temporary = await temporaryName(target);
+  const temporary = temporaryName(target);
   try {
     await linkOrCopy(target, temporary);
     await rename(temporary, `${target}.bak`);

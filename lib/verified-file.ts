@@ -6,6 +6,7 @@ import { lstat, open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 import { errnoName } from './errors.ts';
+import { tryLock } from './flock.ts';
 import { createTemporary, removeStaleTemporaries, type TemporaryFile } from './temporary-file.ts';
 import { READ } from './vault-file.ts';
 
@@ -17,7 +18,7 @@ export type Verify = (readBack: Buffer) => Promise<void>;
  * @throws the system's error, or what `verify` throws; nothing is left then
  */
 export async function writeVerified(path: string, sealed: Buffer, verify: Verify): Promise<TemporaryFile> {
-  await removeStaleTemporaries(path);
+  await clearUp(path);
   const temporary = await createTemporary(path);
   try {
     await temporary.handle.writeFile(sealed);
@@ -30,6 +31,12 @@ export async function writeVerified(path: string, sealed: Buffer, verify: Verify
     await temporary[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** First of all: what killed writers left takes room. Where another is writing just now, it has seen to that. */
+async function clearUp(path: string): Promise<void> {
+  await using directory = await open(dirname(path), constants.O_RDONLY | constants.O_DIRECTORY);
+  if (tryLock(directory.fd) !== 'busy') await removeStaleTemporaries(path);
 }
 
 /** Gives it its name, in place of what had it, for good. */

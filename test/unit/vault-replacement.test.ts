@@ -12,7 +12,6 @@ import {
   rmSync,
   statSync,
   symlinkSync,
-  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -20,6 +19,7 @@ import { describe, expect, test, vi } from 'vitest';
 
 import { TazpodError } from '../../lib/errors.ts';
 import { fingerprintOf, seal } from '../../lib/seal.ts';
+import { createTemporary } from '../../lib/temporary-file.ts';
 import { conflictError, replaceVaultFile } from '../../lib/vault-replacement.ts';
 import { temporaryDirectory } from './directories.ts';
 
@@ -363,17 +363,13 @@ describe('a save that fails', () => {
   });
 });
 
-test('temporary files of living writers, of other machines and of other programs are left alone, until they are old', async () => {
+test('temporary files of living writers and of other programs are left alone, those of dead ones anywhere are not', async () => {
   using directory = temporaryDirectory();
   const path = join(directory.path, 'vault');
-  const namespace = /\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0];
-  const living = `${path}.tmp-${namespace}-${process.pid}-00000000`;
-  const elsewhere = `${path}.tmp-1-4194304-00000000`;
-  const old = `${path}.tmp-1-4194304-11111111`;
+  await using living = await createTemporary(path);
+  const dead = `${path}.tmp-0123456789abcdef`;
   const other = `${path}.tmp-mine`;
-  for (const file of [living, elsewhere, old, other]) writeFileSync(file, '');
-  utimesSync(old, 1, 1);
-  utimesSync(other, 1, 1);
+  for (const file of [dead, other]) writeFileSync(file, '');
   await replaceVaultFile(path, version('one'), { known: [], verify: accept });
-  expect([living, elsewhere, old, other].map((file) => existsSync(file))).toEqual([true, true, false, true]);
+  expect([living.path, dead, other].map((file) => existsSync(file))).toEqual([true, false, true]);
 });
