@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { BRIDGE_TARGET, ENCLAVE, HOME } from '../../lib/paths.ts';
+import { BRIDGE_TARGET, ENCLAVE, HOME, RESCUE_DIRECTORY } from '../../lib/paths.ts';
 import { OPERATOR_ID } from '../../sandbox/namespaces.ts';
 import { createPod, startPod } from './pod.ts';
 import { fixture, type Running, type Sandbox } from './sandbox.ts';
@@ -15,6 +15,8 @@ import { PASSPHRASE } from './vault.ts';
 /** What nobody is to touch. */
 const ELSEWHERE = ['/etc', '/root', '/run', '/usr/local/bin', '/var', '/workspace'] as const;
 const OWN_ETC = 'mkdir -p /var/etc; cp -a /etc/. /var/etc; mount --bind /var/etc /etc';
+/** An unlock makes it where it is not there yet, which is no damage. */
+const RESCUE = `mkdir -p ${RESCUE_DIRECTORY}; chown ${OPERATOR_ID}:${OPERATOR_ID} ${RESCUE_DIRECTORY}`;
 const LINKS = [ENCLAVE, BRIDGE_TARGET].map((path) => `ln -s /etc ${path}.link`).join('; ');
 const OLDER = 'unshare --user --map-root-user --mount';
 
@@ -51,7 +53,7 @@ export class SwappedHome implements AsyncDisposable {
         wait`;
       const running = await startPod(pod, ['nice', '-n', '5', 'sh', '-c', script], {
         variables: { TAZPOD_LOG_LEVEL: 'fatal', TAZPOD_UNLOCK: 'never', TAZPOD_AUTOSAVE: 'off' },
-        prepare: OWN_ETC,
+        prepare: `${OWN_ETC}; ${RESCUE}`,
       });
       await running.stdout.waitFor('begun');
       await running.stdout.waitFor('begun');
