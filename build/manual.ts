@@ -11,7 +11,7 @@ import { BRIDGE_TARGET, CONTROL_SOCKET, ENCLAVE, VAULT_FILE } from '../lib/paths
 import { page, paragraphs, section, subsection, terms, title } from './roff.ts';
 
 /** Those that the tool itself heeds; the others are PID 1's. */
-const TOOL_VARIABLES = ['TAZPOD_PASSPHRASE', 'TAZPOD_PASSPHRASE_FILE', 'TAZPOD_USER'];
+const TOOL_VARIABLES = ['TAZPOD_PASSPHRASE', 'TAZPOD_PASSPHRASE_FILE', 'TAZPOD_USER', 'TAZPOD_RESCUE_DIR'];
 
 const FILES: [string, string][] = [
   [VAULT_FILE, 'the vault'],

@@ -17,6 +17,7 @@ import { makeBridgeSource, writePassphraseCache } from './passphrase-cache.ts';
 import { givenPassphrase, type Passphrase } from './passphrase-source.ts';
 import { formatSize } from './size.ts';
 import type { Output } from './output.ts';
+import { warnAfterUnlock } from './unlock-warnings.ts';
 
 export async function unlock(call: Call): Promise<ExitStatus> {
   const { given, output } = call;
@@ -31,7 +32,7 @@ export async function unlock(call: Call): Promise<ExitStatus> {
   if (cached) {
     await commit(client, output, await unknownBaseline(reading, output));
     output.note('already unlocked');
-    output.result({ state: 'unlocked', already: true });
+    output.result({ state: 'unlocked', already: true, waiting: warnAfterUnlock(output) });
     return 0;
   }
 
@@ -47,6 +48,7 @@ export async function unlock(call: Call): Promise<ExitStatus> {
     entries: extracted.entries,
     bytes: extracted.bytes,
     new: !sealed,
+    waiting: warnAfterUnlock(output),
   });
   return 0;
 }

@@ -42,6 +42,7 @@ export const VERBS: readonly Verb[] = [
     text: [
       'Mounts the enclave ~/secrets in RAM, extracts the vault into it and shows its .aws as ~/.aws.',
       'Either all of that happens or none of it. Where there is no vault yet an empty one is begun.',
+      'Warns of what waits for you: conflict files beside the vault, and rescue copies of saves that failed.',
       '',
       ...ORDER_OF_SOURCES,
     ],

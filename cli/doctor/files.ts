@@ -9,6 +9,7 @@ import {
   readdirSync,
   readlinkSync,
   readSync,
+  realpathSync,
   statfsSync,
   statSync,
   type Stats,
@@ -73,6 +74,12 @@ export class Files {
   /** Where a link leads. */
   link(path: string): string | undefined {
     return attempt(() => readlinkSync(this.path(path)));
+  }
+
+  /** Where a path leads when every link in it is followed, if it can be known. */
+  realPath(path: string): string | undefined {
+    const real = attempt(() => realpathSync(this.path(path)));
+    return real?.startsWith(this.#root) ? real.slice(this.#root.length) : undefined;
   }
 
   /** The names in a directory; none where there is none. Throws as `stats`. */

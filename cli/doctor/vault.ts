@@ -2,7 +2,8 @@
 
 import { basename, dirname } from 'node:path';
 
-import { RESCUE_DIRECTORY, VAULT_FILE, WORKSPACE } from '../../lib/paths.ts';
+import { VAULT_FILE, WORKSPACE } from '../../lib/paths.ts';
+import { waitingFiles, type WaitingFile } from '../waiting-files.ts';
 import { formatSize, sizeOption } from '../size.ts';
 import { enclaveSize } from './enclave.ts';
 import { flags, ok, problem, shown, someOf, warning, type Finding } from './finding.ts';
@@ -95,28 +96,20 @@ export function checkRoom({ files }: Machine): Finding {
   return ok(`${WORKSPACE} has room for ${formatSize(bytes)}`);
 }
 
-/** Versions that no save replaced or removed: a person has to look at them. */
-export function checkBeside(machine: Machine): Finding {
-  const { files, settings } = machine;
-  const beside = files.names(DIRECTORY).filter((name) => name.toString('latin1').startsWith(`${NAME}.`));
-  const conflicts = pathsOf(DIRECTORY, beside, 'conflict-');
+/** Versions that no save replaces or removes: a person has to look at them. */
+export function checkBeside({ files, settings }: Machine): Finding {
+  const waiting = waitingFiles(settings.values.get('TAZPOD_RESCUE_DIR'), files);
+  const [conflicts, rescued] = [pathsOf('conflict', waiting), pathsOf('rescue', waiting)];
   if (conflicts.length > 0) {
     return warning(
       `another version of the vault was saved beside it, because it had changed on disk: ${someOf(conflicts)}`,
       `tazpod vault list ${shown(conflicts[0] ?? '')} shows what is in it; move what you keep to ${VAULT_FILE}`,
     );
   }
-  const places = new Set([settings.values.get('TAZPOD_RESCUE_DIR') ?? RESCUE_DIRECTORY, RESCUE_DIRECTORY]);
-  // A place that the operator may not look into is none where its vault could have been left.
-  const rescued = [...places]
-    .filter((place) => machine.refusal(place, 'read') === undefined)
-    .flatMap((place) => pathsOf(place, files.names(place), 'rescue-'));
-  const vault = files.targetStats(VAULT_FILE);
-  const newer = rescued.filter((path) => (files.stats(path)?.mtimeMs ?? 0) > (vault?.mtimeMs ?? 0));
-  if (newer.length > 0) {
+  if (rescued.length > 0) {
     return warning(
-      `a save had failed, and its vault waits where it was rescued to: ${someOf(newer)}`,
-      `tazpod vault list ${shown(newer[0] ?? '')} shows what is in it; move it to ${VAULT_FILE}`,
+      `a save had failed, and its vault waits where it was rescued to: ${someOf(rescued)}`,
+      `tazpod vault list ${shown(rescued[0] ?? '')} shows what is in it; move it to ${VAULT_FILE}, or remove it when you have what you need`,
     );
   }
   const backup = files.stats(`${VAULT_FILE}.bak`);
@@ -127,10 +120,6 @@ export function checkBeside(machine: Machine): Finding {
   );
 }
 
-function pathsOf(directory: string, names: readonly Buffer[], kind: string): string[] {
-  return names
-    .map((name) => name.toString())
-    .filter((name) => name.startsWith(`${NAME}.${kind}`))
-    .sort()
-    .map((name) => `${directory}/${name}`);
+function pathsOf(kind: WaitingFile['kind'], waiting: readonly WaitingFile[]): Buffer[] {
+  return waiting.filter((file) => file.kind === kind).map(({ path }) => path);
 }

@@ -82,7 +82,9 @@ test('the page has every verb, every error code and its status, and no other', (
 });
 
 test('unlock', async () => {
+  await shell(`touch ${VAULT_FILE}.conflict-20261126T143000Z`);
   const seen = await calls('unlock', [11, '--passphrase-file', '/nonexistent/p'], [0, ...GIVEN], [0], [2, '--loud']);
+  await shell(`rm ${VAULT_FILE}.conflict-20261126T143000Z`);
   expect(neverSeen('unlock', seen)).toEqual([]);
 });
 
@@ -125,7 +127,7 @@ test('the verbs of vault', async () => {
   );
   const created = await calls('vault create', [0, '/tmp/tree', '/tmp/v', ...GIVEN], [2, '/tmp/tree', '/tmp/v']);
   await shell('mkdir /tmp/odd; mkfifo /tmp/odd/pipe');
-  created.push(...(await calls('vault create', [13, '/tmp/odd', '/tmp/w', ...GIVEN])));
+  created.push(...(await calls('vault create', [13, '/tmp/odd', '/tmp/odd.aes', ...GIVEN])));
   const listed = await calls('vault list', [0, '/tmp/v', ...GIVEN], [10, '/nonexistent/v']);
   const extracted = await calls(
     'vault extract',

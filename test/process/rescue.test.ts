@@ -2,11 +2,11 @@
 // long it will be there; and a mention at the next unlock. Real failures: no space, no inodes, read-only file systems.
 
 import { chown, mkdir, readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
-import { ENCLAVE, RESCUE_DIRECTORY } from '../../lib/paths.ts';
-import { createPod, NO_REMAINS, remains, startPod, WITH_SECRET } from '../support/pod.ts';
+import { ENCLAVE, RESCUE_DIRECTORY, VAULT_FILE } from '../../lib/paths.ts';
+import { createPod, NO_REMAINS, remains, SECRET_FILE, startPod, startUnlocked, WITH_SECRET } from '../support/pod.ts';
 import type { Sandbox } from '../support/sandbox.ts';
 import { CONTENTS, openVault } from '../support/vault.ts';
 
@@ -112,5 +112,41 @@ describe('a last save that fails leaves an encrypted copy', () => {
     await unchanged.exited;
     expect(await unchanged.stderr.whole()).not.toContain('cannot save');
     expect(await readdir(join(pod.bundle.layer, RESCUE_DIRECTORY))).toEqual([]);
+  });
+
+  test('which every unlock mentions from then on, until it is removed, and which `tazpod vault` opens', async () => {
+    await using pod = await createPod();
+    await run(pod, READ_ONLY);
+    const [name = ''] = await readdir(join(pod.bundle.layer, RESCUE_DIRECTORY));
+    const path = `${RESCUE_DIRECTORY}/${name}`;
+    const mention = `warning: a save had failed: what could not be written to the vault is in ${path}; `;
+
+    const running = await startUnlocked(pod);
+    await running.stderr.waitFor(mention);
+    // A newer vault is no reason to forget it: nobody has put the two together.
+    await running.exec(['sh', '-c', `echo newer >${ENCLAVE}/newer`], { user: OPERATOR });
+    expect(await running.exec(['tazpod', 'lock'])).toMatchObject({ code: 0 });
+    const unlock = ['tazpod', 'unlock', '--passphrase-file', SECRET_FILE];
+    expect(await running.exec(unlock)).toMatchObject({ code: 0, stderr: expect.stringContaining(mention) });
+    const extract = ['tazpod', 'vault', 'extract', path, '/tmp/out', '--passphrase-file', SECRET_FILE];
+    expect(await running.exec(extract, { user: OPERATOR })).toMatchObject({ code: 0 });
+    expect(await running.exec(['cat', '/tmp/out/written'])).toMatchObject({ stdout: WRITTEN.written.trimEnd() });
+    expect(await running.exec(['tazpod', 'doctor'])).toMatchObject({ stdout: expect.stringContaining(path) });
+
+    expect(await running.exec(['rm', path], { user: OPERATOR })).toMatchObject({ code: 0 });
+    expect((await running.exec(unlock)).stderr).not.toContain('a save had failed');
+  });
+
+  test('in TAZPOD_RESCUE_DIR: the next unlock mentions it, in the container that has the same', async () => {
+    await using pod = await createPod();
+    await mkdir(join(pod.bundle.workspace, 'rescue'));
+    await chown(join(pod.bundle.workspace, 'rescue'), OPERATOR, OPERATOR);
+    const variables = { TAZPOD_RESCUE_DIR: '/workspace/rescue' };
+    const directory = dirname(VAULT_FILE);
+    await run(pod, `mount --bind ${directory} ${directory}; mount -o remount,bind,ro ${directory}\n`, variables);
+    const [name = ''] = await readdir(join(pod.bundle.workspace, 'rescue'));
+    expect(name).toMatch(COPY);
+    const running = await startUnlocked(pod, { variables });
+    await running.stderr.waitFor(`what could not be written to the vault is in /workspace/rescue/${name}; `);
   });
 });

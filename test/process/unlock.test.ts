@@ -1,10 +1,11 @@
 // The vault's way in: by variable, by file, by typing; and when nobody is asked for anything.
 
-import { readFile } from 'node:fs/promises';
+import { chmod, chown, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
-import { BRIDGE_TARGET, ENCLAVE } from '../../lib/paths.ts';
+import { BRIDGE_TARGET, ENCLAVE, VAULT_FILE } from '../../lib/paths.ts';
+import { OPERATOR_ID } from '../../sandbox/namespaces.ts';
 import {
   createPod,
   NO_REMAINS,
@@ -22,9 +23,11 @@ import {
 } from '../support/pod.ts';
 import type { Running } from '../support/sandbox.ts';
 import { KEYS, Terminal } from '../support/terminal.ts';
-import { CANARIES, PASSPHRASE, savedContents } from '../support/vault.ts';
+import { CANARIES, CONTENTS, PASSPHRASE, savedContents, vaultPath } from '../support/vault.ts';
 
 const VECTORS = join(import.meta.dirname, '../vectors');
+/** Nobody whom the container knows. */
+const OTHER = 12_345;
 
 describe('a vault is unlocked', () => {
   const sources: { name: string; options: PodOptions }[] = [
@@ -114,6 +117,21 @@ describe('a vault is unlocked', () => {
     }
     expect(await running.exited).toEqual({ code: 0, signal: null });
     expect(await savedContents(pod.bundle)).toEqual({ file: 'first\n' });
+  });
+
+  test('of another owner, with a warning: a save leaves a file of the operator’s in its place', async () => {
+    await using pod = await createPod();
+    await chown(vaultPath(pod.bundle), OTHER, OTHER);
+    await chmod(vaultPath(pod.bundle), 0o644);
+    const running = await startPod(pod, ['sh', '-c', `echo more >${ENCLAVE}/more`], WITH_SECRET);
+    expect(await running.exited).toEqual({ code: 0, signal: null });
+    expect(await running.stderr.whole()).toContain(
+      `warning: ${VAULT_FILE} belongs to uid ${OTHER}: a save replaces it`,
+    );
+    expect(await stat(vaultPath(pod.bundle))).toMatchObject({ uid: OPERATOR_ID, mode: 0o100_644 });
+    expect(await savedContents(pod.bundle)).toEqual({ ...CONTENTS, more: 'more\n' });
+    const again = await startPod(pod, ['true'], WITH_SECRET);
+    expect(await again.stderr.whole()).not.toContain('belongs to');
   });
 
   test('of the older tool, whose own passphrase cache is not taken from it', async () => {
