@@ -30,7 +30,7 @@ async function tazpod(words: readonly string[], output: Output): Promise<number>
       const run = await verb.load();
       return await run({
         given,
-        output: given.flag('quiet') ? output.quieter() : output,
+        output: given.flag('quiet') ? output.quieter({ progress: given.flag('progress') }) : output,
         passphraseVariable: variable,
       });
     }

@@ -30,5 +30,11 @@ export const LIMIT_OPTIONS = {
   'max-size': { type: 'string', value: 'SIZE', text: 'refuse contents of more than SIZE, like 256m (default: 64m)' },
 } as const satisfies Options;
 
-/** Of every verb that speaks to PID 1: its own workers inherit their connection to it. */
-export const CONTROL_OPTIONS = { 'control-fd': { type: 'string', value: 'N' } } as const satisfies Options;
+/**
+ * Of every verb that speaks to PID 1: its own workers inherit their connection to it, and show how far they are, where
+ * nobody else writes to the terminal, although they are quiet.
+ */
+export const CONTROL_OPTIONS = {
+  'control-fd': { type: 'string', value: 'N' },
+  progress: { type: 'boolean' },
+} as const satisfies Options;

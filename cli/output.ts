@@ -7,6 +7,7 @@ import { writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { errnoName, TazpodError, type ExitStatus } from '../lib/errors.ts';
 import { Interrupted } from './interruption.ts';
+import { ProgressLine } from './progress-line.ts';
 
 const STDOUT = 1;
 const STDERR = 2;
@@ -14,16 +15,27 @@ const STDERR = 2;
 export class Output {
   readonly #json: boolean;
   readonly #quiet: boolean;
+  readonly #showsProgress: boolean;
+  #line: ProgressLine | undefined;
 
-  /** `quiet`: only warnings and errors. */
-  constructor({ json, quiet = false }: { readonly json: boolean; readonly quiet?: boolean }) {
+  /** `quiet`: only warnings and errors; `progress`: and how far long work is, which quiet alone leaves out. */
+  constructor({
+    json,
+    quiet = false,
+    progress = !quiet,
+  }: {
+    readonly json: boolean;
+    readonly quiet?: boolean;
+    readonly progress?: boolean;
+  }) {
     this.#json = json;
     this.#quiet = quiet;
+    this.#showsProgress = progress && !json;
   }
 
   /** The same output, without notes. */
-  quieter(): Output {
-    return new Output({ json: this.#json, quiet: true });
+  quieter(options: { readonly progress: boolean }): Output {
+    return new Output({ json: this.#json, quiet: true, ...options });
   }
 
   /** Whether a person is likely to read the messages as they come. */
@@ -31,14 +43,20 @@ export class Output {
     return isatty(STDERR);
   }
 
+  /** How far long work is: shown where it can be redrawn, and a person may be watching. One at a time. */
+  progress(): ProgressLine {
+    const isShown = this.#showsProgress && this.isWatched && !['', 'dumb'].includes(process.env['TERM'] ?? '');
+    return (this.#line = new ProgressLine(isShown ? (text) => write(STDERR, text) : undefined));
+  }
+
   /** What was done. Under --json the result says it. */
   note(message: string): void {
-    if (!this.#json && !this.#quiet) write(STDERR, `tazpod: ${message}\n`);
+    if (!this.#json && !this.#quiet) this.#say(`tazpod: ${message}\n`);
   }
 
   /** What a person should know though it went well. */
   warn(message: string): void {
-    write(STDERR, `tazpod: warning: ${message}\n`);
+    this.#say(`tazpod: warning: ${message}\n`);
   }
 
   /** The outcome for programs, shown under --json only. */
@@ -48,6 +66,7 @@ export class Output {
 
   /** The data that a person asked for; under --json the result carries it. */
   data(text: string): void {
+    this.#line?.clear();
     if (!this.#json) write(STDOUT, text);
   }
 
@@ -67,9 +86,14 @@ export class Output {
     if (this.#json) {
       write(STDOUT, `${JSON.stringify({ ok: false, code, message, ...(hint ? { hint } : {}), ...fields })}\n`);
     } else {
-      write(STDERR, `tazpod: ${message}\n${hint ? `  hint: ${hint}\n` : ''}`);
+      this.#say(`tazpod: ${message}\n${hint ? `  hint: ${hint}\n` : ''}`);
     }
     return exitStatus;
+  }
+
+  #say(text: string): void {
+    this.#line?.clear();
+    write(STDERR, text);
   }
 }
 

@@ -10,7 +10,9 @@ import { wipe } from '../lib/passphrase.ts';
 import { deriveKey, digestKeyOf, newSalt, seal, unseal } from '../lib/seal.ts';
 import { enterEnclave } from './enclave-directory.ts';
 import type { Output } from './output.ts';
+import type { ProgressLine } from './progress-line.ts';
 import { readPassphraseCache } from './passphrase-cache.ts';
+import { formatSize } from './size.ts';
 
 interface Keys {
   readonly salt: Buffer;
@@ -25,24 +27,28 @@ export class PackedEnclave implements Disposable {
   readonly #archive: Buffer;
   readonly #keys: Keys;
   readonly #limits: ArchiveLimits;
+  readonly #line: ProgressLine;
 
   private constructor(
     { archive, contents, leftOut }: { archive: Buffer; contents: string; leftOut: readonly LeftOut[] },
     keys: Keys,
     limits: ArchiveLimits,
+    line: ProgressLine,
   ) {
     this.contents = contents;
     this.leftOut = leftOut;
     this.#archive = archive;
     this.#keys = keys;
     this.#limits = limits;
+    this.#line = line;
   }
 
   /**
    * Packs the enclave of `device`, and leaves it again; what has to be left out is told.
+   * @param line shows how far this is, and what is done with it afterwards
    * @throws TazpodError `cannot-mount`, `save-failed`
    */
-  static async of(device: number, baseline: Baseline, output: Output): Promise<PackedEnclave> {
+  static async of(device: number, baseline: Baseline, output: Output, line: ProgressLine): Promise<PackedEnclave> {
     using enclave = enterEnclave(device);
     using passphrase = readPassphraseCache();
     const salt = newSalt();
@@ -51,13 +57,20 @@ export class PackedEnclave implements Disposable {
       deriveKey(passphrase.bytes, salt),
     ]);
     const limits = { ...DEFAULT_LIMITS, contents: enclave.size };
-    const packed = await packDirectory({ directory: '.', exclude: [PASSPHRASE_CACHE_NAME], limits, digestKey });
+    const packed = await packDirectory({
+      directory: '.',
+      exclude: [PASSPHRASE_CACHE_NAME],
+      limits,
+      digestKey,
+      progress: line.step('packing'),
+    });
     for (const { name, reason } of packed.leftOut) output.warn(`${name} is left out: ${reason}`);
-    return new PackedEnclave(packed, { salt, key, digestKey }, limits);
+    return new PackedEnclave(packed, { salt, key, digestKey }, limits, line);
   }
 
   /** The bytes of a vault file. */
   seal(): Buffer {
+    this.#line.step(`writing ${formatSize(this.#archive.length)}`);
     return seal(this.#archive, this.#keys.key, this.#keys.salt);
   }
 
@@ -66,7 +79,11 @@ export class PackedEnclave implements Disposable {
     const { key, digestKey } = this.#keys;
     const plaintext = unseal(readBack, key);
     try {
-      const found = await checkArchive(plaintext, { limits: this.#limits, digestKey });
+      const found = await checkArchive(plaintext, {
+        limits: this.#limits,
+        digestKey,
+        progress: this.#line.step('checking'),
+      });
       if (found.contents !== this.contents) throw new Error('what was read back is not what was packed');
     } finally {
       wipe(plaintext);

@@ -36,7 +36,8 @@ export async function rescueEnclave(
   directories: readonly string[],
   output: Output,
 ): Promise<Rescued> {
-  using packed = await PackedEnclave.of(lock.device, decodeBaseline(lock.baseline), output);
+  using line = output.progress();
+  using packed = await PackedEnclave.of(lock.device, decodeBaseline(lock.baseline), output, line);
   const sealed = packed.seal();
   const write = async (directory: string): Promise<string> => {
     if ((await stat(directory)).dev === lock.device) {

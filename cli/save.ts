@@ -65,7 +65,8 @@ export async function takeSaversLock(client: ControlClient, output: Output): Pro
 export async function saveEnclave(client: ControlClient, lock: Replies['save'], output: Output): Promise<Saved> {
   try {
     const before = await lastSaved(lock);
-    using packed = await PackedEnclave.of(lock.device, before.baseline, output);
+    using line = output.progress();
+    using packed = await PackedEnclave.of(lock.device, before.baseline, output, line);
     const { leftOut } = packed;
     if (await before.holds(packed.contents)) {
       output.note('nothing to save');

@@ -38,7 +38,7 @@ export async function unlock(call: Call): Promise<ExitStatus> {
 
   const sealed = await reading;
   using vault = sealed && (await (opening ?? openVault(sealed, undefined)));
-  const extracted = vault ? await fill(device, vault) : await fillNew(device, passphrase, output);
+  const extracted = vault ? await fill(device, vault, output) : await fillNew(device, passphrase, output);
   const baseline = sealed ? baselineOf(sealed, extracted.contents) : newBaseline();
   await commit(client, output, baseline);
   output.note(`unlocked: ${extracted.entries} entries, ${formatSize(extracted.bytes)}, in ${ENCLAVE}`);
@@ -54,12 +54,18 @@ export async function unlock(call: Call): Promise<ExitStatus> {
 }
 
 /** Extracts the vault into the enclave of `device`. */
-async function fill(device: number, { archive, key, passphrase }: OpenedVault): Promise<Extracted> {
+async function fill(device: number, { archive, key, passphrase }: OpenedVault, output: Output): Promise<Extracted> {
+  using line = output.progress();
   using enclave = enterEnclave(device);
   // The archive's permission bits hold, whatever mask the caller has.
   process.umask(0);
   const limits = { ...DEFAULT_LIMITS, contents: enclave.size };
-  const extracted = await extractArchive(archive, { directory: '.', limits, digestKey: digestKeyOf(key) });
+  const extracted = await extractArchive(archive, {
+    directory: '.',
+    limits,
+    digestKey: digestKeyOf(key),
+    progress: line.step('unlocking'),
+  });
   finish(passphrase);
   return extracted;
 }

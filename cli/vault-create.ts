@@ -28,13 +28,16 @@ export async function vaultCreate(call: Call): Promise<ExitStatus> {
   const salt = newSalt();
   const key = await deriveKey(passphrase.bytes, salt);
   const digestKey = digestKeyOf(key);
+  using line = output.progress();
   const { archive, entries, leftOut } = await packDirectory({
     directory,
     exclude: [PASSPHRASE_CACHE_NAME],
     limits,
     digestKey,
+    progress: line.step('packing'),
   });
   for (const { name, reason } of leftOut) output.warn(`${name} is left out: ${reason}`);
+  line.step(`writing ${formatSize(archive.length)}`);
   const sealed = seal(archive, key, salt);
   wipe(archive);
   const conflict = await replaceVaultFile(file, sealed, {
@@ -42,7 +45,7 @@ export async function vaultCreate(call: Call): Promise<ExitStatus> {
     began: replaced,
     verify: async (readBack) => {
       const plaintext = unseal(readBack, key);
-      await checkArchive(plaintext, { limits, digestKey });
+      await checkArchive(plaintext, { limits, digestKey, progress: line.step('checking') });
       wipe(plaintext);
     },
   });

@@ -22,10 +22,16 @@ export async function vaultExtract(call: Call): Promise<ExitStatus> {
   using vault = await openVault(await readSealedFile(given.operand(0)), passphrase);
   using interruption = new Interruption();
   using directory = new NewDirectory(place);
+  using line = output.progress();
   // The archive's permission bits hold, whatever mask the caller has.
   process.umask(0);
   const { entries, bytes } = await interruption.orEndOf(
-    extractArchive(vault.archive, { directory: directory.path, limits, digestKey: digestKeyOf(vault.key) }),
+    extractArchive(vault.archive, {
+      directory: directory.path,
+      limits,
+      digestKey: digestKeyOf(vault.key),
+      progress: line.step('extracting'),
+    }),
   );
   directory.keep();
   output.note(`extracted: ${entries} entries, ${formatSize(bytes)}, in ${place}`);

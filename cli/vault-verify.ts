@@ -9,6 +9,7 @@ import type { Call } from './call.ts';
 import { limitsOf } from './limits-option.ts';
 import { type OpenedVault, openVault } from './opened-vault.ts';
 import { givenPassphrase } from './passphrase-source.ts';
+import type { Output } from './output.ts';
 import { readSealedFile } from './sealed-file.ts';
 import { formatSize } from './size.ts';
 
@@ -21,7 +22,7 @@ export async function vaultVerify(call: Call): Promise<ExitStatus> {
   const file = given.operand(0);
   using passphrase = await givenPassphrase(call);
   using vault = await openVault(await readSealedFile(file), passphrase);
-  const { entries, bytes, room } = await check(vault, limits);
+  const { entries, bytes, room } = await check(vault, limits, output);
   output.note(`verified: ${entries} entries, ${formatSize(bytes)}, in ${file}`);
   // The passphrase is kept beside the contents, and takes a page as every small file does.
   const needed = Math.ceil((room + PAGE) / MEBIBYTE);
@@ -34,10 +35,11 @@ export async function vaultVerify(call: Call): Promise<ExitStatus> {
   return 0;
 }
 
-async function check({ archive, key }: OpenedVault, limits: ArchiveLimits): Promise<Checked> {
+async function check({ archive, key }: OpenedVault, limits: ArchiveLimits, output: Output): Promise<Checked> {
+  using line = output.progress();
   const digestKey = digestKeyOf(key);
   try {
-    return await checkArchive(archive, { limits, digestKey });
+    return await checkArchive(archive, { limits, digestKey, progress: line.step('checking') });
   } finally {
     wipe(digestKey);
   }

@@ -1,8 +1,7 @@
 // The rules of extraction, applied without writing: what a save reads back must pass them, contents and all.
 
-import type { ArchiveLimits } from './limits.ts';
 import { roomOf } from './room.ts';
-import { unpack, type Extracted } from './unpack.ts';
+import { unpack, type Extracted, type UnpackOptions } from './unpack.ts';
 
 export interface Checked extends Extracted {
   /** Bytes of a tmpfs that it would take: see room.ts. */
@@ -14,10 +13,7 @@ export interface Checked extends Extracted {
  * @returns the same figures and the same digest that extraction reports
  * @throws TazpodError `malformed-archive`, `refused-entry`, `too-big`
  */
-export async function checkArchive(
-  tarGz: Buffer,
-  options: { readonly limits: ArchiveLimits; readonly digestKey: Buffer },
-): Promise<Checked> {
+export async function checkArchive(tarGz: Buffer, options: UnpackOptions): Promise<Checked> {
   let room = 0;
   const extracted = await unpack(tarGz, {
     ...options,

@@ -4,6 +4,7 @@
 import { createGunzip } from 'node:zlib';
 
 import { errnoName, TazpodError } from './errors.ts';
+import type { Progress } from './progress.ts';
 
 /** Large enough that the hand-over between threads costs nothing beside the work, small enough to stay in cache. */
 const PIECE_BYTES = 256 * 1024;
@@ -11,9 +12,14 @@ const PIECE_BYTES = 256 * 1024;
 /**
  * The decompressed stream, piece by piece. Runs ahead of its reader by a piece or two, so that both have work.
  * @param budget the most bytes that may come out
+ * @param progress is told how much has gone in
  * @throws TazpodError `malformed-archive` for what is not whole gzip, `too-big` when the budget is spent
  */
-export async function* gunzip(compressed: Buffer, budget: number): AsyncGenerator<Buffer, void, undefined> {
+export async function* gunzip(
+  compressed: Buffer,
+  budget: number,
+  progress?: Progress,
+): AsyncGenerator<Buffer, void, undefined> {
   // Options of the stream that a zlib stream is; its types leave them out.
   const options = { chunkSize: PIECE_BYTES, readableHighWaterMark: 2 * PIECE_BYTES };
   const stream = createGunzip(options);
@@ -23,6 +29,7 @@ export async function* gunzip(compressed: Buffer, budget: number): AsyncGenerato
     for await (const piece of stream as AsyncIterable<Buffer>) {
       total += piece.length;
       if (total > budget) throw tooBig(budget);
+      progress?.(stream.bytesWritten, compressed.length);
       yield piece;
     }
   } catch (error) {

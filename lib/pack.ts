@@ -13,6 +13,7 @@ import { errnoName, reasonOf, TazpodError } from './errors.ts';
 import { escapeName } from './escape.ts';
 import { lendIfOurs, type LentPermission } from './lent-permission.ts';
 import { streamBudget, type ArchiveLimits } from './limits.ts';
+import type { Progress } from './progress.ts';
 import { Refusal } from './refusal.ts';
 import { isWinding } from './safe-name.ts';
 import { encodeHeader, END_BLOCKS, paddingOf } from './tar-block.ts';
@@ -44,6 +45,7 @@ const GZIP_LEVEL = 1;
  * Packs what is in `directory`, not crossing into other file systems.
  * @param options.exclude names at the top that are passed over without a word
  * @param options.digestKey from `digestKeyOf`
+ * @param options.progress told of the bytes that went to the compressor; their total nobody knows before
  * @throws TazpodError `configuration` when the directory itself cannot be read
  */
 export async function packDirectory(options: {
@@ -51,11 +53,12 @@ export async function packDirectory(options: {
   readonly exclude: readonly string[];
   readonly limits: ArchiveLimits;
   readonly digestKey: Buffer;
+  readonly progress?: Progress | undefined;
 }): Promise<Packed> {
   const packer = new Packer(options.directory, options.limits);
   const compressed: Buffer[] = [];
   await pipeline(
-    inBatches(packer.pack(options.exclude)),
+    inBatches(packer.pack(options.exclude), options.progress),
     createGzip({ level: GZIP_LEVEL, chunkSize: BATCH_BYTES }),
     async (pieces: AsyncIterable<Buffer>) => {
       for await (const piece of pieces) compressed.push(piece);
@@ -66,14 +69,16 @@ export async function packDirectory(options: {
   return { archive: Buffer.concat(compressed), contents, entries: rules.entries, leftOut };
 }
 
-function* inBatches(pieces: Iterable<Buffer>): Generator<Buffer> {
+function* inBatches(pieces: Iterable<Buffer>, progress?: Progress): Generator<Buffer> {
   let batch: Buffer[] = [];
   let length = 0;
+  let done = 0;
   for (const piece of pieces) {
     batch.push(piece);
     length += piece.length;
     if (length < BATCH_BYTES) continue;
     yield Buffer.concat(batch);
+    progress?.((done += length));
     batch = [];
     length = 0;
   }

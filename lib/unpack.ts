@@ -7,6 +7,7 @@ import { digestTree } from './contents-digest.ts';
 import { EntryRules, type Placement } from './entry-rules.ts';
 import { gunzip } from './gunzip.ts';
 import { streamBudget, type ArchiveLimits } from './limits.ts';
+import type { Progress } from './progress.ts';
 import { TarReader, type TarEntry, type TarSink } from './tar-reader.ts';
 import type { Content, DirectoryNode } from './tree.ts';
 
@@ -28,17 +29,26 @@ export interface Destination {
   finishDirectories(root: DirectoryNode): void;
 }
 
+export interface UnpackOptions {
+  readonly limits: ArchiveLimits;
+  /** From `digestKeyOf`. */
+  readonly digestKey: Buffer;
+  /** Told of the archive's bytes. */
+  readonly progress?: Progress | undefined;
+}
+
 /**
  * Reads a whole archive under the rules.
  * @throws TazpodError `malformed-archive`, `refused-entry`, `too-big`, and what the destination throws
  */
 export async function unpack(
   tarGz: Buffer,
-  options: { readonly limits: ArchiveLimits; readonly digestKey: Buffer; readonly destination: Destination },
+  options: UnpackOptions & { readonly destination: Destination },
 ): Promise<Extracted> {
+  const { progress } = options;
   const rules = new EntryRules(options.limits);
   const reader = new TarReader(new Unpacker(rules, options.destination));
-  for await (const piece of gunzip(tarGz, streamBudget(options.limits))) reader.push(piece);
+  for await (const piece of gunzip(tarGz, streamBudget(options.limits), progress)) reader.push(piece);
   reader.end();
   rules.finish();
   options.destination.finishDirectories(rules.root);

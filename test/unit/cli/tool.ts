@@ -62,13 +62,13 @@ export async function tazpod(words: readonly string[], { input = '', env = {}, c
 }
 
 /** Starts a command on a terminal that is its session's controlling one; standard output goes to a pipe. */
-export function onTerminal(terminal: Terminal, command: readonly string[]) {
+export function onTerminal(terminal: Terminal, command: readonly string[], env: Setting['env'] = {}) {
   // The first terminal that a session leader opens becomes the controlling one (credentials(7)).
   return execa('sh', ['-c', 'exec "$@" <"$0" 2>"$0"', terminal.path, ...command], {
     reject: false,
     detached: true,
     extendEnv: false,
-    env: ENVIRONMENT,
+    env: { ...ENVIRONMENT, ...env },
     stripFinalNewline: false,
   });
 }
