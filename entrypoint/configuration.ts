@@ -6,6 +6,7 @@ import { LOG_LEVELS, type LogFormat, type LogLevel } from './log.ts';
 import { signalNumber } from './signals.ts';
 
 export type UnlockMode = 'auto' | 'prompt' | 'never' | 'required';
+export type AutolockMode = 'off' | 'last-shell';
 
 export interface Configuration {
   /** Path of a file with the passphrase. */
@@ -15,6 +16,7 @@ export interface Configuration {
   /** Bytes. */
   readonly enclaveSize: number;
   readonly autosave: boolean;
+  readonly autolock: AutolockMode;
   /** undefined: TERM, and INT where there is no terminal. */
   readonly stopSignals: ReadonlySet<number> | undefined;
   /** Milliseconds; undefined: never escalate. */
@@ -69,6 +71,7 @@ export function readConfiguration(
     user: value('TAZPOD_USER'),
     enclaveSize: read('TAZPOD_ENCLAVE_SIZE', 64 * UNITS.m, parseSize, 'a size from 64k to 64g, such as 64m'),
     autosave: read('TAZPOD_AUTOSAVE', true, (text) => SWITCH.get(text), 'on or off'),
+    autolock: read('TAZPOD_AUTOLOCK', 'off', oneOf('off', 'last-shell'), 'off or last-shell'),
     stopSignals: read('TAZPOD_STOP_SIGNAL', undefined, parseSignals, 'signals, such as TERM or TERM,INT'),
     stopTimeout: read(
       'TAZPOD_STOP_TIMEOUT',

@@ -26,7 +26,7 @@ export type Client = object;
 export interface Follower {
   unlocked(enclave: Enclave): void;
   /** A save has written a vault of so many bytes. */
-  saved(bytes: number): void;
+  saved?(bytes: number): void;
   /** A lock begins: nothing may use the enclave any more. */
   locks(): void;
 }
@@ -61,7 +61,7 @@ export class Keeper {
   #queue: Waiting[] = [];
   #ending = false;
   #command: number | undefined;
-  #follower: Follower | undefined;
+  readonly #followers: Follower[] = [];
 
   /** @param size bytes of an enclave that we mount */
   constructor(operator: Operator, size: number, log: Log) {
@@ -85,7 +85,7 @@ export class Keeper {
   }
 
   follow(follower: Follower): void {
-    this.#follower = follower;
+    this.#followers.push(follower);
   }
 
   /** The container's command runs: a lock that ends processes spares it, for the container would end with it. */
@@ -153,7 +153,7 @@ export class Keeper {
       this.#enter({ name: 'unlocked', enclave: state.enclave, bridge, baseline });
       prepareRescueDirectory(this.#operator);
       this.#log.info('vault unlocked');
-      this.#follower?.unlocked(state.enclave);
+      for (const follower of this.#followers) follower.unlocked(state.enclave);
       return { bridge: bridge.kind, covers: bridge.covers };
     } catch (error) {
       this.#rollBack(state.enclave);
@@ -225,7 +225,7 @@ export class Keeper {
       throw new TazpodError('usage', 'cannot take note of a save that was not begun on this connection');
     }
     this.#state = { ...this.#state, baseline, pending: undefined };
-    this.#follower?.saved(bytes);
+    for (const follower of this.#followers) follower.saved?.(bytes);
     return { baseline };
   }
 
@@ -268,7 +268,7 @@ export class Keeper {
     const bridge = state.name === 'opening' ? undefined : state.bridge;
     // Should an error end it half-way, the next one begins anew.
     this.#enter({ name: 'closing', enclave, bridge });
-    this.#attempt('stop watching the enclave', () => this.#follower?.locks());
+    for (const follower of this.#followers) this.#attempt('stop watching the enclave', () => follower.locks());
     if (bridge !== undefined) this.#attempt('unmount the AWS bridge', () => unbridgeAws(bridge, this.#operator));
     const report = this.#destroy(enclave);
     this.#enter({ name: 'locked' });

@@ -139,6 +139,7 @@ const SYSCALLS = {
   fsconfig: 431,
   fsmount: 432,
   fspick: 433,
+  pidfd_open: 434,
   openat2: 437,
   mount_setattr: 442,
 } as const;

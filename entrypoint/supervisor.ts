@@ -6,6 +6,7 @@ import { constants } from 'node:os';
 
 import { reasonOf, TazpodError } from '../lib/errors.ts';
 import type { Arguments } from './arguments.ts';
+import { Autolock } from './autolock.ts';
 import { Autosave } from './autosave.ts';
 import { BootAborted, unlockAtBoot } from './boot-unlock.ts';
 import { restoreAside } from './bridge.ts';
@@ -70,6 +71,7 @@ export class Supervisor {
   #keeper: Keeper | undefined;
   #lastSave: LastSave | undefined;
   #autosave: Autosave | undefined;
+  #autolock: Autolock | undefined;
   readonly #commandRuns = Promise.withResolvers<void>();
 
   constructor({ args, configuration, descriptors, passphrase }: Inherited, log: Log) {
@@ -183,6 +185,10 @@ export class Supervisor {
       this.#autosave = new Autosave(this.#keeper, this.#workers, this.#commandRuns.promise, this.#log);
       this.#keeper.follow(this.#autosave);
     }
+    if (this.#configuration.autolock === 'last-shell') {
+      this.#autolock = new Autolock(operator, this.#workers, this.#commandRuns.promise, this.#log);
+      this.#keeper.follow(this.#autolock);
+    }
     if (claim === 'ours') await this.#server.listen(operator);
     restoreAside(operator);
     try {
@@ -265,6 +271,7 @@ export class Supervisor {
 
   async #endProcesses(): Promise<void> {
     this.#autosave?.end();
+    this.#autolock?.end();
     this.#keeper?.refuseUnlocks();
     for (const worker of this.#workers?.running ?? []) {
       // It may wait for the turn of a client that only the drain will end; the last save makes up for it.

@@ -52,6 +52,13 @@ export const VARIABLES: readonly Variable[] = [
       '`on`: what changes is saved by itself while the vault is unlocked · `off`: only at a stop, at a lock and by `tazpod save`',
   },
   {
+    name: 'TAZPOD_AUTOLOCK',
+    standard: '`off`',
+    summary: 'off | last-shell (default off)',
+    meaning:
+      '`last-shell`: lock, as `tazpod lock` does, when the last interactive shell in the container has ended · `off`: only at a stop and by `tazpod lock`',
+  },
+  {
     name: 'TAZPOD_STOP_SIGNAL',
     standard: '`TERM`, and `INT` without a terminal',
     summary: 'signals that are stop requests (default TERM; INT too without a terminal)',

@@ -1,4 +1,4 @@
-// Workers: the `tazpod` program, started by PID 1 as the operator to unlock or to save. What it decrypts and what it is
+// Workers: the `tazpod` program, started by PID 1 as the operator to unlock, to save or to lock. What it decrypts and what it is
 // told as passphrase never comes near PID 1: it gets a connection to the keeper and, where there is one, a descriptor to
 // read the passphrase from.
 
@@ -16,7 +16,7 @@ const PASSPHRASE = 4;
 /** Death comes at once, but not to what waits for a disk that does not answer: the lock must not wait for that. */
 const KILL_PATIENCE = 500; // ms
 
-export type WorkerVerb = 'unlock' | 'save';
+export type WorkerVerb = 'unlock' | 'save' | 'lock';
 
 export interface WorkerInput {
   /** A descriptor to read the passphrase from. It stays the caller's to close. */
@@ -58,7 +58,7 @@ export class Workers {
 
   /** @throws CannotRun */
   start(verb: WorkerVerb, input: WorkerInput = {}): Worker {
-    const connection = this.#server.connectWorker(verb === 'save');
+    const connection = this.#server.connectWorker(verb !== 'unlock');
     try {
       const pid = this.#spawn(verb, connection.descriptor, input);
       const worker = { pid, ended: this.#end(this.#reaper.exitOf(pid), connection.ended) };

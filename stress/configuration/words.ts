@@ -22,6 +22,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   TAZPOD_USER: words('tazpod root 0 1000 4294967295 4294967296 -1 nobody no-such-user constructor __proto__ a:b ../x'),
   TAZPOD_ENCLAVE_SIZE: words('64m 65536 65535 1 64g 65g 1G 1M 1Kb 999999999999g 0 -1 1.5m 1e9 64mm NaN Infinity'),
   TAZPOD_AUTOSAVE: words('on off ON true 1 constructor __proto__ toString'),
+  TAZPOD_AUTOLOCK: words('off last-shell LAST-SHELL on constructor __proto__ toString'),
   TAZPOD_STOP_SIGNAL: [...SIGNALS, 'TERM INT', 'TERM,  INT', 'TERM,NOPE'],
   TAZPOD_STOP_TIMEOUT: words('5s 500ms off 0 0s 1m 1.5s 1.0005 999999999m 2147483647ms 2147483648ms -1s 1h 5S .5'),
   TAZPOD_RESCUE_DIR: words('/var/lib/x relative / //x /proc'),

@@ -1,6 +1,8 @@
 // The process tier: any init as the real PID 1 of a container of its own (../../sandbox), watched and prodded from outside.
 // Each sandbox has its own directory; several may run at once. One may be started again, as a container from its volumes.
 
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
@@ -144,6 +146,17 @@ export class Running {
       ...(input === undefined ? {} : { input }),
     });
     return { code: exitCode ?? null, signal: signal ?? null, stdout, stderr };
+  }
+
+  /**
+   * Runs a command in the container on a terminal, as `docker exec -it` does: it leads a session of its own there.
+   * @returns how it ends
+   */
+  async execOnTerminal({ slave }: Terminal, command: readonly string[], user?: number): Promise<Exit> {
+    const words = ['setsid', '--ctty', '--', ...command];
+    const [file, ...args] = nsenterCommand(this.pid, this.#bundle.namespaces, words, user);
+    const [code, signal] = await once(spawn(file, args, { env: ENVIRONMENT, stdio: [slave, slave, slave] }), 'exit');
+    return { code, signal };
   }
 
   /** What PID 1 sees mounted. */

@@ -15,6 +15,7 @@ const NAMES = [
   'USER',
   'ENCLAVE_SIZE',
   'AUTOSAVE',
+  'AUTOLOCK',
   'STOP_SIGNAL',
   'STOP_TIMEOUT',
   'RESCUE_DIR',

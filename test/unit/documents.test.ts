@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 const DOCS = join(import.meta.dirname, '../../docs');
-const DOCUMENTS = ['security.md', 'privileges.md', 'vault-format.md'];
+const DOCUMENTS = ['autolock.md', 'security.md', 'privileges.md', 'vault-format.md'];
 
 /** A test that a document names. */
 interface Named {

@@ -14,6 +14,7 @@ const DEFAULTS: Configuration = {
   user: undefined,
   enclaveSize: 64 * MIB,
   autosave: true,
+  autolock: 'off',
   stopSignals: undefined,
   stopTimeout: 5000,
   rescueDirectory: undefined,
@@ -44,6 +45,7 @@ test.each<[string, string, Partial<Configuration>]>([
   ['TAZPOD_STOP_SIGNAL', 'RTMIN+3 10', { stopSignals: new Set([37, 10]) }],
   ['TAZPOD_UNLOCK', 'required', { unlock: 'required' }],
   ['TAZPOD_AUTOSAVE', 'off', { autosave: false }],
+  ['TAZPOD_AUTOLOCK', 'last-shell', { autolock: 'last-shell' }],
   ['TAZPOD_USER', 'developer', { user: 'developer' }],
   ['TAZPOD_RESCUE_DIR', '/rescue', { rescueDirectory: '/rescue' }],
   ['TAZPOD_LOG_LEVEL', 'silent', { logLevel: 'silent' }],
@@ -73,6 +75,7 @@ describe('a bad value is refused, and its variable named', () => {
     TAZPOD_STOP_SIGNAL: ['NOTHING', 'TERM,', ',', '0', '65', '-1', 'TERM;INT', 'RTMIN+31', 'toString'],
     TAZPOD_UNLOCK: ['yes', 'Auto', 'auto ', 'constructor'],
     TAZPOD_AUTOSAVE: ['true', 'ON', '1', 'toString', '__proto__'],
+    TAZPOD_AUTOLOCK: ['on', 'last', 'Last-shell', 'constructor'],
     TAZPOD_RESCUE_DIR: ['relative/path', '~/rescue'],
     TAZPOD_LOG_LEVEL: ['loud', 'INFO', 'toString'],
     TAZPOD_LOG_FORMAT: ['xml', 'JSON'],
@@ -92,7 +95,16 @@ describe('a bad value is refused, and its variable named', () => {
 });
 
 test('an empty variable counts as not given', () => {
-  const names = ['PASSPHRASE_FILE', 'UNLOCK', 'USER', 'ENCLAVE_SIZE', 'AUTOSAVE', 'STOP_SIGNAL', 'STOP_TIMEOUT'];
+  const names = [
+    'PASSPHRASE_FILE',
+    'UNLOCK',
+    'USER',
+    'ENCLAVE_SIZE',
+    'AUTOSAVE',
+    'AUTOLOCK',
+    'STOP_SIGNAL',
+    'STOP_TIMEOUT',
+  ];
   expect(readConfiguration(Object.fromEntries(names.map((name) => [`TAZPOD_${name}`, ''])), false)).toEqual(DEFAULTS);
 });
 
