@@ -300,7 +300,7 @@ export class Keeper {
 
   /** A mount of ours: closed for good to those who keep it, then unmounted. */
   #takeAway(enclave: Enclave): boolean {
-    const emptyHeld = (): void => emptyHeldFiles(enclave.device, this.#operator);
+    const emptyHeld = (emptied?: () => void): void => emptyHeldFiles(enclave.device, this.#operator, emptied);
     const left = this.#attempt('keep the enclave from being written to', () => leaveNoRoom(enclave.root, emptyHeld));
     if (left === undefined) this.#attempt('empty files that are held open', emptyHeld);
     else if (left > 0)

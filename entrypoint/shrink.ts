@@ -8,26 +8,33 @@ import { errnoName } from '../lib/errors.ts';
 import type { Directory } from './directory.ts';
 import { reconfigure } from './mount.ts';
 
-/** How often pages that somebody writes between two looks are gone after. */
+/** How often pages that somebody writes between two looks are gone after: what is won of them in one stays won. */
 const PASSES = 64;
 const PLUG_NAME = '.locked';
 
 /**
  * Makes a file system that has been wiped, and whose root directory is not the operator's any more, full for good.
- * @param emptyHeld empties what is still in files without names
+ * @param emptyHeld empties what is still in files without names, and calls back after each
  * @returns bytes that are left in files that nobody reaches but who holds them; 0 as a rule
  * @throws SystemCallError where the kernel does not let us
  */
-export function leaveNoRoom(root: Directory, emptyHeld: () => void): number {
+export function leaveNoRoom(root: Directory, emptyHeld: (emptied: () => void) => void): number {
   const { O_CREAT, O_EXCL, O_WRONLY } = constants;
   const plug = openSync(root.path(PLUG_NAME), O_CREAT | O_EXCL | O_WRONLY, 0);
   try {
+    const { pageSize } = used(root);
     let ours = 0;
+    let isSmall = false;
+    // Once it is small, the room of each file is ours before whoever goes on writing has it back.
+    const takeRoom = (): void => {
+      if (isSmall) ours += fill(plug, pageSize);
+    };
     for (let pass = 0; ; pass++) {
-      if (used(root).pages > ours) emptyHeld();
-      if (shrink(root)) ours += fill(plug, used(root).pageSize);
-      const { pages, pageSize } = used(root);
-      if (pages <= ours || pass === PASSES) return (pages - ours) * pageSize;
+      if (used(root).pages > ours) emptyHeld(takeRoom);
+      isSmall = shrink(root) || isSmall;
+      takeRoom();
+      const left = used(root).pages - ours;
+      if (left <= 0 || pass === PASSES) return left * pageSize;
     }
   } finally {
     closeSync(plug);
