@@ -85,8 +85,9 @@ export class Session implements AsyncDisposable {
     return stdout;
   }
 
-  /** Whether the enclave is mounted, by the kernel's word. */
+  /** Whether the enclave is mounted, by the kernel's word, once the server has seen the last client leave. */
   async isMounted(): Promise<boolean> {
+    await this.state();
     return (await this.shell('cat /proc/1/mountinfo || cat /proc/self/mountinfo')).includes(' /home/tazpod/secrets ');
   }
 
