@@ -19,7 +19,10 @@ export interface LastSaved {
 }
 
 /** @throws TazpodError `unreachable` when PID 1 is of another version */
-export async function lastSaved({ baseline: told, pending }: Replies['save']): Promise<LastSaved> {
+export async function lastSaved({
+  baseline: told,
+  pending,
+}: Pick<Replies['save'], 'baseline' | 'pending'>): Promise<LastSaved> {
   let baseline = decodeBaseline(told);
   // A saver that was killed right after its rename told nobody that it was done: the file itself tells.
   if (pending !== undefined) {

@@ -7,6 +7,7 @@ import type { Replies } from '../lib/protocol.ts';
 import type { Call } from './call.ts';
 import { ControlClient } from './control-client.ts';
 import type { Output } from './output.ts';
+import { printable } from './printable.ts';
 import { leftOutError, saveEnclave, type Saved, takeSaversLock } from './save.ts';
 
 export async function lock({ given, output }: Call): Promise<ExitStatus> {
@@ -55,9 +56,4 @@ async function saveOrRefuse(client: ControlClient, saversLock: Replies['save'], 
       cause: error,
     });
   }
-}
-
-/** A command's name is the choice of whoever runs it: nothing in it may reach the terminal but printable text. */
-function printable(command: string): string {
-  return command.replaceAll(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, '?');
 }

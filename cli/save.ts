@@ -69,6 +69,7 @@ export async function saveEnclave(client: ControlClient, lock: Replies['save'], 
     using packed = await PackedEnclave.of(lock.device, before.baseline, output, line);
     const { leftOut } = packed;
     if (await before.holds(packed.contents)) {
+      if (!lock.final) await client.request({ op: 'unchanged' });
       output.note('nothing to save');
       return { written: false, leftOut };
     }

@@ -3,6 +3,7 @@
 // save. A save that fails is told once, and tried again at the next change: whatever happens here, the lock saves, too.
 
 import { errnoName, reasonOf } from '../lib/errors.ts';
+import type { AutosaveState } from '../lib/protocol.ts';
 import type { Enclave } from './enclave.ts';
 import type { Follower, Keeper } from './keeper.ts';
 import type { Log } from './log.ts';
@@ -24,6 +25,9 @@ export class Autosave implements Follower {
   #watch: Watch | undefined;
   /** How the last save ended. */
   #status = 0;
+  #isSaving = false;
+  /** Something of the enclave cannot be watched. */
+  #isPartial = false;
   #isOver = false;
 
   /** @param ready resolves when there is time: the boot does not wait for us */
@@ -32,6 +36,14 @@ export class Autosave implements Follower {
     this.#workers = workers;
     this.#ready = ready;
     this.#log = log;
+  }
+
+  get state(): AutosaveState {
+    if (this.#isOver) return 'off';
+    if (this.#watch === undefined) return this.#isPartial ? 'partial' : 'idle';
+    if (this.#status !== 0 && this.#status !== LEFT_OUT) return 'failing';
+    if (this.#isSaving || this.#pace.isDue) return 'pending';
+    return this.#isPartial ? 'partial' : 'idle';
   }
 
   /** No save begins any more. */
@@ -57,6 +69,7 @@ export class Autosave implements Follower {
   locks(): void {
     this.#watch?.close();
     this.#watch = undefined;
+    this.#isPartial = false;
   }
 
   /** From the unlock to the lock. */
@@ -88,7 +101,9 @@ export class Autosave implements Follower {
 
   async #save(watch: Watch): Promise<void> {
     this.#pace.saveBegins(performance.now());
+    this.#isSaving = true;
     const status = await this.#runWorker();
+    this.#isSaving = false;
     this.#pace.saveEnds(performance.now());
     // Who has locked meanwhile, or ends the container, saves again or says what is lost.
     if (watch.isClosed) return;
@@ -136,6 +151,7 @@ export class Autosave implements Follower {
   }
 
   #cannotWatch(what: string, why: unknown): void {
+    this.#isPartial = true;
     const consequence = 'what is not seen to change is saved at the lock, and by `tazpod save`';
     this.#log.warnOnce(`${what}: ${typeof why === 'string' ? why : reasonOf(why)}; ${consequence}`);
   }

@@ -6,6 +6,7 @@ import { lstatSync, mkdirSync, readlinkSync, renameSync, rmdirSync, symlinkSync,
 
 import { errnoName, reasonOf, TazpodError } from '../lib/errors.ts';
 import { AWS_NAME, BRIDGE_SOURCE, BRIDGE_TARGET, HOME } from '../lib/paths.ts';
+import type { BridgeKind } from '../lib/protocol.ts';
 import { hasCapability } from './capabilities.ts';
 import { Directory } from './directory.ts';
 import type { Enclave } from './enclave.ts';
@@ -21,7 +22,7 @@ const ASIDE_NAME = '.aws.tazpod-aside';
 const LINK_TARGET = 'secrets/.aws';
 
 export interface Bridge {
-  readonly kind: 'mount' | 'link';
+  readonly kind: BridgeKind;
   /** The mount, wherever it has gone: open until the lock. Undefined for a link. */
   readonly mount: Directory | undefined;
   /** A directory with contents lies under the mount, in the clear. */

@@ -13,7 +13,7 @@ import { connectPair } from './connection-pair.ts';
 import type { Client, Keeper } from './keeper.ts';
 import type { Log } from './log.ts';
 import type { Operator } from './operator.ts';
-import { VERSION } from './version.ts';
+import { statusOf, type InitFacts } from './status.ts';
 
 const MOST_CONNECTIONS = 64;
 /** A client waits for each answer; one that does not is cut off here. */
@@ -21,13 +21,15 @@ const MOST_UNANSWERED = 16;
 
 export class ControlServer {
   readonly #keeper: Keeper;
+  readonly #facts: InitFacts;
   readonly #log: Log;
   readonly #connections = new Set<() => void>();
   #server: Server | undefined;
   #isDeaf = false;
 
-  constructor(keeper: Keeper, log: Log) {
+  constructor(keeper: Keeper, facts: InitFacts, log: Log) {
     this.#keeper = keeper;
+    this.#facts = facts;
     this.#log = log;
   }
 
@@ -162,7 +164,7 @@ export class ControlServer {
   #perform(client: object, request: Request) {
     switch (request.op) {
       case 'status':
-        return { state: this.#keeper.state, since: this.#keeper.since, pid: process.pid, version: VERSION };
+        return statusOf(this.#keeper, this.#facts, request.holders === true);
       case 'open':
         return this.#keeper.open(client);
       case 'commit':
@@ -173,6 +175,8 @@ export class ControlServer {
         return this.#keeper.replace(client, request.baseline);
       case 'saved':
         return this.#keeper.saved(client, request.baseline, request.bytes);
+      case 'unchanged':
+        return this.#keeper.unchanged(client);
       case 'rescued':
         return this.#keeper.rescued(client, request.path);
       case 'close':

@@ -5,7 +5,7 @@
 
 import { reasonOf, TazpodError } from '../lib/errors.ts';
 import { ENCLAVE } from '../lib/paths.ts';
-import type { Replies, VaultState } from '../lib/protocol.ts';
+import type { EnclaveFacts, Replies, VaultState } from '../lib/protocol.ts';
 import { bridgeAws, restoreAside, unbridgeAws, type Bridge } from './bridge.ts';
 import { giveEnclave, isEnclaveMounted, openEnclave, unmountEnclave, type Enclave } from './enclave.ts';
 import { endHolders } from './end-holders.ts';
@@ -31,6 +31,9 @@ export interface Follower {
   locks(): void;
 }
 
+/** Of a kernel with the slowest clock (CONFIG_HZ=100), in milliseconds. */
+const TICK = 10;
+
 type State =
   | { readonly name: 'locked' }
   | { readonly name: 'opening'; readonly enclave: Enclave; readonly client: Client }
@@ -41,6 +44,8 @@ type State =
       readonly baseline: string;
       /** What the vault will be when the saver that was given leave has done it. */
       readonly pending?: string | undefined;
+      /** What has not changed since then is in the vault. */
+      readonly safe?: number;
     }
   | { readonly name: 'closing'; readonly enclave: Enclave; readonly bridge: Bridge | undefined };
 
@@ -60,6 +65,9 @@ export class Keeper {
   #onRescued: (path: string) => void = () => {};
   #queue: Waiting[] = [];
   #ending = false;
+  #saved: { readonly at: number; readonly bytes: number } | undefined;
+  /** When the save that has the turn was let in: it packs what is there from then on. */
+  #saveBegan = 0;
   #command: number | undefined;
   readonly #followers: Follower[] = [];
 
@@ -77,6 +85,27 @@ export class Keeper {
   /** When the state began, in milliseconds since the epoch. */
   get since(): number {
     return this.#since;
+  }
+
+  /** The last save that wrote a vault. */
+  get lastSaved(): Replies['status']['saved'] {
+    return this.#saved;
+  }
+
+  /** What there is to tell of an unlocked enclave; undefined unless it is. */
+  facts(withHolders: boolean): EnclaveFacts | undefined {
+    if (this.#state.name !== 'unlocked') return undefined;
+    const { enclave, bridge, baseline, pending, safe } = this.#state;
+    const { device, ours } = enclave;
+    return {
+      device,
+      ours,
+      bridge: bridge.kind,
+      baseline,
+      ...(pending === undefined ? {} : { pending }),
+      ...(safe === undefined ? {} : { safe }),
+      ...(withHolders ? { holders: holdersOf(device, this.#operator) } : {}),
+    };
   }
 
   /** Whether a client has the turn: an unlock, a save or a lock is under way. */
@@ -173,6 +202,8 @@ export class Keeper {
     const hadTurn = this.#turn === client;
     await this.#takeTurn(client);
     const grant = this.prepareSave();
+    // Files carry the time of the kernel's last tick.
+    this.#saveBegan = Date.now() - TICK;
     if (grant !== undefined) return grant;
     if (!hadTurn) this.#endTurn(client);
     throw new TazpodError('locked', 'cannot save: the vault is locked', { hint: 'unlock it with `tazpod unlock`' });
@@ -224,9 +255,19 @@ export class Keeper {
     if (this.#turn !== client || this.#state.name !== 'unlocked') {
       throw new TazpodError('usage', 'cannot take note of a save that was not begun on this connection');
     }
-    this.#state = { ...this.#state, baseline, pending: undefined };
+    this.#state = { ...this.#state, baseline, pending: undefined, safe: this.#saveBegan };
+    this.#saved = { at: Date.now(), bytes };
     for (const follower of this.#followers) follower.saved?.(bytes);
     return { baseline };
+  }
+
+  /** @throws TazpodError `usage` without `save` */
+  unchanged(client: Client): Replies['unchanged'] {
+    if (this.#turn !== client || this.#state.name !== 'unlocked') {
+      throw new TazpodError('usage', 'cannot take note of a save that was not begun on this connection');
+    }
+    this.#state = { ...this.#state, safe: this.#saveBegan };
+    return { safe: this.#saveBegan };
   }
 
   /**

@@ -21,6 +21,11 @@ export class SavePace {
     this.#last = now;
   }
 
+  /** Whether there is something to save. */
+  get isDue(): boolean {
+    return this.#first !== undefined;
+  }
+
   /** How long to wait before looking for more changes; 0: a save is due; undefined: there is nothing to save. */
   wait(now: number): number | undefined {
     if (this.#first === undefined) return undefined;

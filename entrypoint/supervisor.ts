@@ -66,6 +66,7 @@ export class Supervisor {
   readonly #reaper: Reaper;
   readonly #router: SignalRouter;
   readonly #stop: Stop;
+  readonly #stopSignals: ReadonlySet<number>;
   #server: ControlServer | undefined;
   #workers: Workers | undefined;
   #keeper: Keeper | undefined;
@@ -85,8 +86,8 @@ export class Supervisor {
       else log.debug(`reaped the orphan ${pid}`);
     });
     const onTerminal = this.#terminal !== undefined;
-    const stopSignals = configuration.stopSignals ?? new Set(onTerminal ? [SIGTERM] : [SIGTERM, SIGINT]);
-    this.#router = new SignalRouter(stopSignals, () => this.#stopRequested(), log);
+    this.#stopSignals = configuration.stopSignals ?? new Set(onTerminal ? [SIGTERM] : [SIGTERM, SIGINT]);
+    this.#router = new SignalRouter(this.#stopSignals, () => this.#stopRequested(), log);
     this.#stop = new Stop(configuration.stopTimeout, onTerminal, (signal) => this.#router.send(signal), log);
   }
 
@@ -171,7 +172,12 @@ export class Supervisor {
       return;
     }
     this.#keeper = new Keeper(operator, this.#configuration.enclaveSize, this.#log);
-    this.#server = new ControlServer(this.#keeper, this.#log);
+    const facts = {
+      stopSignals: this.#stopSignals,
+      stopTimeout: this.#configuration.stopTimeout,
+      autosave: () => this.#autosave?.state ?? 'off',
+    };
+    this.#server = new ControlServer(this.#keeper, facts, this.#log);
     // A worker takes the passphrase that it is given, or asks: the file is PID 1's to open.
     const forWorkers = withoutVariable(environment, 'TAZPOD_PASSPHRASE_FILE');
     const spawn: SpawnWorker = (verb, connection, input) => spawnWorker(operator, forWorkers, verb, connection, input);

@@ -18,13 +18,14 @@ const MAX_PATH_LENGTH = 4096;
 
 /**
  * What a client may ask.
- * - `status`: what is the state?
+ * - `status`: what is the state? With `holders` also who holds the enclave, which takes a look at every process.
  * - `open`: begin an unlock: mount the enclave.
  * - `commit`: end it: bridge `.aws`; from here on the state is unlocked.
  * - `save`: take the saver's lock (waits while another holds it) and learn what was saved last.
  * - `replace`: may what was packed be put in its place on disk now? Asked by every saver right before: once the enclave is
  *   being wiped it may have been packed half wiped, and is refused. `baseline` describes the vault as it is about to be.
  * - `saved`: the vault file now holds what `baseline` describes, in so many `bytes`. The lock stays with the connection.
+ * - `unchanged`: it held all that was packed already, and nothing was written.
  * - `rescued`: an encrypted copy of the enclave is at `path`.
  * - `close`: lock: unmount the bridge, wipe and unmount the enclave. With `kill`, the operator's processes that hold the enclave
  *   are ended first, all but `caller` and its ancestors.
@@ -33,12 +34,13 @@ const MAX_PATH_LENGTH = 4096;
  * PID 1 keeps it for the next one.
  */
 export type Request =
-  | { readonly op: 'status' }
+  | { readonly op: 'status'; readonly holders?: true }
   | { readonly op: 'open' }
   | { readonly op: 'commit'; readonly baseline: string }
   | { readonly op: 'save' }
   | { readonly op: 'replace'; readonly baseline?: string }
   | { readonly op: 'saved'; readonly baseline: string; readonly bytes: number }
+  | { readonly op: 'unchanged' }
   | { readonly op: 'rescued'; readonly path: string }
   | { readonly op: 'close' }
   | { readonly op: 'close'; readonly kill: true; readonly caller: number };
@@ -51,6 +53,34 @@ export interface Holder {
   readonly command: string;
 }
 
+/** How the home's `.aws` shows the enclave's: a bind mount, or without the capability a symbolic link. */
+export type BridgeKind = 'mount' | 'link';
+
+/**
+ * What becomes of changes without being asked for:
+ * - `off`: nothing;
+ * - `idle`: all that was seen is saved;
+ * - `pending`: something was seen, and is about to be saved, or being saved;
+ * - `partial`: as `idle`, but not all of the enclave can be watched;
+ * - `failing`: the last save that was tried has failed.
+ */
+export type AutosaveState = 'off' | 'idle' | 'pending' | 'partial' | 'failing';
+
+/** What PID 1 knows of an unlocked enclave. */
+export interface EnclaveFacts {
+  readonly device: number;
+  /** False where the engine made the mount. */
+  readonly ours: boolean;
+  readonly bridge: BridgeKind;
+  readonly baseline: string;
+  /** As in the reply to `save`. */
+  readonly pending?: string;
+  /** Milliseconds since the epoch: what has not changed since then is in the vault. Undefined: nothing was saved since the unlock. */
+  readonly safe?: number;
+  /** If they were asked for. */
+  readonly holders?: readonly Holder[];
+}
+
 /** What PID 1 answers to each request. */
 export interface Replies {
   status: {
@@ -60,6 +90,17 @@ export interface Replies {
     /** The process that answers: 1, unless another program is the container's init. */
     readonly pid: number;
     readonly version: string;
+    /** When it was started, as `since`. */
+    readonly started: number;
+    readonly autosave: AutosaveState;
+    /** The signals that are stop requests, by name. */
+    readonly stopSignals: readonly string[];
+    /** Milliseconds from a stop request to SIGKILL; undefined: never. */
+    readonly stopTimeout?: number;
+    /** The last save that wrote a vault, in the life of this container. */
+    readonly saved?: { readonly at: number; readonly bytes: number };
+    /** While it is unlocked. */
+    readonly enclave?: EnclaveFacts;
   };
   open: {
     /** The device number (`st_dev`) of the enclave's file system: the only place to extract to. */
@@ -70,8 +111,7 @@ export interface Replies {
     readonly cached: boolean;
   };
   commit: {
-    /** How the home's `.aws` shows the enclave's: a bind mount, or without the capability a symbolic link. */
-    readonly bridge: 'mount' | 'link';
+    readonly bridge: BridgeKind;
     /** The home's `.aws` was a directory with contents, which lie covered, in the clear, until the lock. */
     readonly covers: boolean;
   };
@@ -88,6 +128,7 @@ export interface Replies {
   };
   replace: { readonly granted: true };
   saved: { readonly baseline: string };
+  unchanged: { readonly safe: number };
   rescued: { readonly path: string };
   close: {
     /** False where the engine gave the enclave: emptied, but still mounted. */
@@ -130,10 +171,12 @@ export function decodeRequest(line: string): Request {
   }
   const op = value['op'];
   switch (op) {
-    case 'status':
     case 'open':
     case 'save':
+    case 'unchanged':
       return { op };
+    case 'status':
+      return value['holders'] === true ? { op, holders: true } : { op };
     case 'close':
       return value['kill'] === undefined ? { op } : { op, kill: true, caller: callerOf(value) };
     case 'replace':

@@ -15,7 +15,7 @@ describeContainers('the image', () => {
       Entrypoint: ['/usr/local/bin/tazpod-entrypoint'],
       Cmd: ['bash', '-l'],
       StopSignal: 'SIGTERM',
-      Healthcheck: { Test: ['CMD', '/usr/local/bin/tazpod', 'status'] },
+      Healthcheck: { Test: ['CMD', '/usr/local/bin/tazpod', 'status', '--quiet'] },
       Labels: { 'org.opencontainers.image.title': 'tazpod' },
     });
   });
@@ -83,7 +83,12 @@ describeContainers('the image', () => {
       .withLabels({ [key]: value })
       .withCommand(['sleep', 'infinity'])
       // As the image's own, which waits half a minute before the first look.
-      .withHealthCheck({ test: ['CMD', '/usr/local/bin/tazpod', 'status'], interval: 1000, timeout: 5000, retries: 2 })
+      .withHealthCheck({
+        test: ['CMD', '/usr/local/bin/tazpod', 'status', '--quiet'],
+        interval: 1000,
+        timeout: 5000,
+        retries: 2,
+      })
       .withWaitStrategy(Wait.forHealthCheck())
       .start();
     const status = await container.exec(['tazpod', 'status']);

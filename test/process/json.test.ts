@@ -109,7 +109,15 @@ test('lock', async () => {
 
 test('status', async () => {
   await calls('lock', [0]);
-  const seen = await calls('status', [0], [18, '--unlocked'], [2, 'now']);
+  const seen = await calls('status', [0], [18, '--unlocked'], [0, '--quiet'], [2, 'now']);
+  await calls('unlock', [0, ...GIVEN]);
+  await shell(`echo more >${ENCLAVE}/yet-more`);
+  await calls('save', [0]);
+  await holdEnclave(OPERATOR);
+  await shell(`touch ${ENCLAVE}/touched; cp ${VAULT_FILE} ${VAULT_FILE}.conflict-20261126T143110Z`);
+  seen.push(...(await calls('status', [0], [0, '--unlocked'])));
+  await shell(`rm ${VAULT_FILE}.conflict-*`);
+  await calls('lock', [0, '--kill']);
   expect(neverSeen('status', seen)).toEqual([]);
 });
 

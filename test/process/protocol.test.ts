@@ -144,6 +144,7 @@ describe('a save', () => {
     using client = await Control.connect(running);
     await expect(client.request({ op: 'save' })).rejects.toMatchObject({ code: 'locked' });
     await expect(client.request({ op: 'saved', baseline: 'x', bytes: 1 })).rejects.toMatchObject({ code: 'usage' });
+    await expect(client.request({ op: 'unchanged' })).rejects.toMatchObject({ code: 'usage' });
   });
 
   test('has the turn until its connection ends, and what it noted is the next one’s to know', async () => {

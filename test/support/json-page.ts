@@ -82,9 +82,10 @@ function valuesIn(object: JsonObject, prefix = ''): { readonly path: string; rea
 
 /** Says where `path` leads to nothing, though what it is in is there. */
 function missing(object: JsonObject, path: string): string[] {
-  const [, parent = '', separator, name = ''] = /^(?:(.*?)(\[\]\.|\.))?([^.]*)$/.exec(path) ?? [];
-  const holder = parent === '' ? object : object[parent];
-  const holders = separator === '[].' ? (Array.isArray(holder) ? holder : []) : [holder];
+  const [, parent = '', separator, name = ''] = /^(?:(.*)(\[\]\.|\.))?([^.]*)$/.exec(path) ?? [];
+  const parents =
+    parent === '' ? [object] : valuesIn(object).flatMap((found) => (found.path === parent ? [found.value] : []));
+  const holders = separator === '[].' ? parents.filter(Array.isArray).flat() : parents;
   return holders
     .filter(isObject)
     .filter((holder) => !Object.hasOwn(holder, name))
@@ -101,6 +102,8 @@ function isOfType(value: unknown, type: string): boolean {
       return Number.isSafeInteger(value);
     case 'list':
       return Array.isArray(value) && value.every(isObject);
+    case 'strings':
+      return Array.isArray(value) && value.every((element) => typeof element === 'string');
     case 'time':
       return typeof value === 'string' && new Date(value).toISOString() === value;
     case 'code':

@@ -18,6 +18,8 @@ import {
 
 const requests: Request[] = [
   { op: 'status' },
+  { op: 'status', holders: true },
+  { op: 'unchanged' },
   { op: 'open' },
   { op: 'commit', baseline: '' },
   { op: 'save' },

@@ -27,6 +27,8 @@ let opening: Socket | undefined;
 let saver: Socket | undefined;
 const waiting: (readonly [Socket, () => void])[] = [];
 let since = Date.now();
+const started = since;
+const MOUNT = { ours: true, bridge: 'mount' } as const;
 
 function mount(): void {
   mkdirSync(ENCLAVE, { recursive: true });
@@ -52,7 +54,16 @@ async function turnOf(socket: Socket): Promise<void> {
 async function perform(socket: Socket, request: Request): Promise<Replies[keyof Replies]> {
   switch (request.op) {
     case 'status':
-      return { state: baseline === undefined ? 'locked' : 'unlocked', since, pid: process.pid, version: 'test' };
+      return {
+        state: baseline === undefined ? 'locked' : 'unlocked',
+        since,
+        pid: process.pid,
+        version: 'test',
+        started,
+        autosave: 'off',
+        stopSignals: ['TERM'],
+        ...(baseline === undefined ? {} : { enclave: { ...MOUNT, device: statSync(ENCLAVE).dev, baseline } }),
+      };
     case 'open': {
       const cached = baseline !== undefined;
       if (!cached) {
@@ -70,6 +81,8 @@ async function perform(socket: Socket, request: Request): Promise<Replies[keyof 
       await turnOf(socket);
       if (baseline === undefined) throw new TazpodError('locked', 'cannot save: the vault is locked');
       return { device: statSync(ENCLAVE).dev, baseline };
+    case 'unchanged':
+      return { safe: Date.now() };
     case 'replace':
       return { granted: true };
     case 'rescued':

@@ -14,7 +14,7 @@ test('shows the state as lines and as JSON', async () => {
   await using session = await Session.begin();
   const locked = await session.tazpod(['status']);
   expect(locked.code).toBe(0);
-  expect(locked.stdout).toMatch(/^state {2}locked\nsince {2}\d{4}-\d\d-\d\dT\S+Z\n/);
+  expect(locked.stdout).toMatch(/^state {6}locked since \d{4}-\d\d-\d\dT\S+Z \(.* ago\)\n/);
   await session.unlock();
   const { stdout } = await session.tazpod(['status', '--json']);
   expect(JSON.parse(stdout)).toMatchObject({ ok: true, state: 'unlocked', init: { pid: 1 } });
@@ -39,6 +39,17 @@ test('called by another user than the operator: 17', async () => {
   expect(code).toBe(17);
   expect(stderr).toContain('permission denied');
 });
+
+const ANSWER: Reply<'status'> = {
+  ok: true,
+  state: 'closing',
+  since: SINCE,
+  pid: 1,
+  version: '9.9.9',
+  started: SINCE,
+  autosave: 'idle',
+  stopSignals: ['TERM'],
+};
 
 describe('over an inherited connection, as a worker of PID 1', () => {
   /** Runs `tazpod` with a connection at descriptor 3, on which `replies` are what PID 1 says. */
@@ -70,13 +81,22 @@ describe('over an inherited connection, as a worker of PID 1', () => {
   }
 
   test('it asks and shows the answer', async () => {
-    const { status, stdout } = await worker(['status'], {
-      status: { ok: true, state: 'closing', since: SINCE, pid: 1, version: '9.9.9' },
-    });
+    const { status, stdout } = await worker(['status'], { status: ANSWER });
     expect(status).toBe(0);
     expect(stdout).toMatch(
-      /^state {2}closing\nsince {2}2026-11-23T12:00:00.000Z\n[^]*init {3}pid 1, version 9\.9\.9\n$/,
+      /^state {6}closing since 2026-11-23T12:00:00Z \(.*\)\n[^]*\ninit {7}pid 1, version 9\.9\.9, /,
     );
+  });
+
+  test('with --quiet it shows nothing, and exits as without', async () => {
+    const quiet = await worker(['status', '--quiet'], { status: ANSWER });
+    expect(quiet).toEqual({ status: 0, stdout: '', stderr: '' });
+    expect(await worker(['status', '--quiet', '--unlocked'], { status: ANSWER })).toEqual({ ...quiet, status: 18 });
+    expect(await worker(['status', '--quiet'], {})).toMatchObject({
+      status: 17,
+      stdout: '',
+      stderr: expect.stringContaining('cannot reach PID 1'),
+    });
   });
 
   test.for([
