@@ -4,7 +4,15 @@
 import { connect, Socket } from 'node:net';
 import { errnoName, reasonOf, TazpodError } from '../lib/errors.ts';
 import { CONTROL_SOCKET } from '../lib/paths.ts';
-import { decodeReply, encodeRequest, LineReader, type Op, type Replies, type Request } from '../lib/protocol.ts';
+import {
+  decodeReply,
+  encodeRequest,
+  LineReader,
+  MAX_REPLY_BYTES,
+  type Op,
+  type Replies,
+  type Request,
+} from '../lib/protocol.ts';
 import type { Arguments } from './arguments.ts';
 
 /** How long PID 1 may take to accept a connection, or to answer where waiting is not the point, in milliseconds. */
@@ -17,7 +25,7 @@ interface Waiting {
 
 export class ControlClient implements Disposable {
   readonly #socket: Socket;
-  readonly #reader = new LineReader();
+  readonly #reader = new LineReader(MAX_REPLY_BYTES);
   #waiting: Waiting | undefined;
   #failure: TazpodError | undefined;
 

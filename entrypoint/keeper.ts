@@ -5,7 +5,7 @@
 
 import { reasonOf, TazpodError } from '../lib/errors.ts';
 import { ENCLAVE } from '../lib/paths.ts';
-import type { EnclaveFacts, Replies, VaultState } from '../lib/protocol.ts';
+import { type EnclaveFacts, MOST_HOLDERS, type Replies, type VaultState } from '../lib/protocol.ts';
 import { bridgeAws, restoreAside, unbridgeAws, type Bridge } from './bridge.ts';
 import { giveEnclave, isEnclaveMounted, openEnclave, unmountEnclave, type Enclave } from './enclave.ts';
 import { endHolders } from './end-holders.ts';
@@ -104,7 +104,7 @@ export class Keeper {
       baseline,
       ...(pending === undefined ? {} : { pending }),
       ...(safe === undefined ? {} : { safe }),
-      ...(withHolders ? { holders: holdersOf(device, this.#operator) } : {}),
+      ...(withHolders ? { holders: holdersOf(device, this.#operator).slice(0, MOST_HOLDERS) } : {}),
     };
   }
 
@@ -283,7 +283,7 @@ export class Keeper {
       const ended = await endHolders(this.#state.enclave.device, this.#operator, spared);
       for (const { pid, command } of ended) this.#log.info(`ended process ${pid} (${command}), which held the enclave`);
       if (this.#turn !== client) throw new TazpodError('unreachable', 'cannot lock for a client that has left');
-      return { ...this.lockNow(), ended };
+      return { ...this.lockNow(), ended: ended.slice(0, MOST_HOLDERS) };
     } finally {
       if (!hadTurn) this.#endTurn(client);
     }
@@ -336,7 +336,7 @@ export class Keeper {
       this.#log.error(`cannot remove everything from ${ENCLAVE}: what is left has no contents any more`);
     const unmounted = enclave.ours ? this.#takeAway(enclave) : this.#giveBack(enclave);
     const holders = this.#attempt('look for holders', () => holdersOf(device, this.#operator)) ?? [];
-    return { unmounted, holders, ended: [] };
+    return { unmounted, holders: holders.slice(0, MOST_HOLDERS), ended: [] };
   }
 
   /** A mount of ours: closed for good to those who keep it, then unmounted. */

@@ -7,8 +7,14 @@ import { isErrorCode, TazpodError, type ErrorCode } from './errors.ts';
 
 export const PROTOCOL_VERSION = 1;
 
-/** The longest line that either end accepts, in bytes, its newline included. */
+/** The longest line that PID 1 accepts, in bytes, its newline included. */
 export const MAX_LINE_BYTES = 16_384;
+
+/** The longest that it answers. */
+export const MAX_REPLY_BYTES = 131_072;
+
+/** As many processes are named in one list of a reply; there may be more. */
+export const MOST_HOLDERS = 200;
 
 /** The longest baseline, in characters. */
 export const MAX_BASELINE_LENGTH = 1024;
@@ -269,9 +275,15 @@ function parseObject(line: string): Record<string, unknown> {
   throw new TazpodError('usage', 'cannot read the line: it is not a JSON object');
 }
 
-/** Cuts a byte stream into lines, refusing one that is longer than MAX_LINE_BYTES. */
+/** Cuts a byte stream into lines, refusing one that is too long. */
 export class LineReader {
+  readonly #longest: number;
   #rest: Buffer = Buffer.alloc(0);
+
+  /** @param longest in bytes, the newline included */
+  constructor(longest = MAX_LINE_BYTES) {
+    this.#longest = longest;
+  }
 
   /**
    * The lines that `chunk` completes, without their newlines.
@@ -281,16 +293,16 @@ export class LineReader {
     const lines: string[] = [];
     let rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
     for (let end = rest.indexOf(0x0a); end !== -1; end = rest.indexOf(0x0a)) {
-      if (end >= MAX_LINE_BYTES) throw tooLong();
+      if (end >= this.#longest) throw this.#tooLong();
       lines.push(rest.toString('utf8', 0, end));
       rest = rest.subarray(end + 1);
     }
-    if (rest.length >= MAX_LINE_BYTES) throw tooLong();
+    if (rest.length >= this.#longest) throw this.#tooLong();
     this.#rest = rest;
     return lines;
   }
-}
 
-function tooLong(): TazpodError {
-  return new TazpodError('usage', `cannot take a line of more than ${MAX_LINE_BYTES} bytes`);
+  #tooLong(): TazpodError {
+    return new TazpodError('usage', `cannot take a line of more than ${this.#longest} bytes`);
+  }
 }

@@ -291,3 +291,10 @@ test('`tazpod lock --kill` spares the command of the container, and names it', a
   other.signal('SIGTERM');
   expect(await other.exited).toEqual({ code: 143, signal: null });
 });
+
+test('more holders than a reply names: all are ended, and the answer comes', async () => {
+  await using _many = await Held.shell(`cd ${ENCLAVE}; for _ in $(seq 250); do sleep infinity & done`);
+  const { stdout } = await tazpod('status', '--json');
+  expect(JSON.parse(stdout)).toMatchObject({ enclave: { holders: { length: 200 } } });
+  expect(await lock('--kill')).toMatchObject({ ok: true, unmounted: true, holders: [], ended: { length: 200 } });
+});
