@@ -8,13 +8,13 @@ import type { Call } from './call.ts';
 import { ControlClient } from './control-client.ts';
 import type { Output } from './output.ts';
 import { printable } from './printable.ts';
-import { leftOutError, saveEnclave, type Saved, takeSaversLock } from './save.ts';
+import { leftOutError, saveEnclave, type Saved, takeSaversLockUnlessLocked } from './save.ts';
 
 export async function lock({ given, output }: Call): Promise<ExitStatus> {
   // Called by a shell that works in the enclave, we would hold it ourselves.
   process.chdir('/');
   using client = await ControlClient.of(given);
-  const saversLock = await lockUnlessLocked(client, output);
+  const saversLock = await takeSaversLockUnlessLocked(client, output);
   if (!saversLock) {
     output.note('already locked');
     output.result({ state: 'locked', already: true });
@@ -32,15 +32,6 @@ export async function lock({ given, output }: Call): Promise<ExitStatus> {
   }
   output.result({ state: 'locked', already: false, written: saved?.written ?? false, unmounted, holders, ended });
   return 0;
-}
-
-async function lockUnlessLocked(client: ControlClient, output: Output): Promise<Replies['save'] | undefined> {
-  try {
-    return await takeSaversLock(client, output);
-  } catch (error) {
-    if (error instanceof TazpodError && error.code === 'locked') return undefined;
-    throw error;
-  }
 }
 
 async function saveOrRefuse(client: ControlClient, saversLock: Replies['save'], output: Output): Promise<Saved> {

@@ -25,6 +25,16 @@ export const PASSPHRASE_OPTIONS = {
   'passphrase-fd': { type: 'string', value: 'N', text: 'read the passphrase from an open descriptor' },
 } as const satisfies Options;
 
+/** Of the verbs that change a passphrase, beside those for the old one. */
+export const NEW_PASSPHRASE_OPTIONS = {
+  'new-passphrase-file': {
+    type: 'string',
+    value: 'PATH',
+    text: 'read the new passphrase from a file ("-": standard input)',
+  },
+  'new-passphrase-fd': { type: 'string', value: 'N', text: 'read the new passphrase from an open descriptor' },
+} as const satisfies Options;
+
 /** Of the verbs that work on a vault file anywhere, where no enclave sets the limit. */
 export const LIMIT_OPTIONS = {
   'max-size': { type: 'string', value: 'SIZE', text: 'refuse contents of more than SIZE, like 256m (default: 64m)' },

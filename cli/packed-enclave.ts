@@ -8,10 +8,12 @@ import { type LeftOut, packDirectory } from '../lib/pack.ts';
 import { PASSPHRASE_CACHE_NAME } from '../lib/paths.ts';
 import { wipe } from '../lib/passphrase.ts';
 import { deriveKey, digestKeyOf, newSalt, seal, unseal } from '../lib/seal.ts';
+import { removeStaleTemporaries } from '../lib/temporary-file.ts';
 import { enterEnclave } from './enclave-directory.ts';
 import type { Output } from './output.ts';
 import type { ProgressLine } from './progress-line.ts';
 import { readPassphraseCache } from './passphrase-cache.ts';
+import type { Passphrase } from './passphrase-source.ts';
 import { formatSize } from './size.ts';
 
 interface Keys {
@@ -45,12 +47,23 @@ export class PackedEnclave implements Disposable {
 
   /**
    * Packs the enclave of `device`, and leaves it again; what has to be left out is told.
+   * @param baseline the salt that the digest's key comes from
    * @param line shows how far this is, and what is done with it afterwards
+   * @param other passphrase to seal with, instead of the cached one; it stays the caller's to wipe
    * @throws TazpodError `cannot-mount`, `save-failed`
    */
-  static async of(device: number, baseline: Baseline, output: Output, line: ProgressLine): Promise<PackedEnclave> {
+  static async of(
+    device: number,
+    baseline: Pick<Baseline, 'salt'>,
+    output: Output,
+    line: ProgressLine,
+    other?: Passphrase,
+  ): Promise<PackedEnclave> {
     using enclave = enterEnclave(device);
-    using passphrase = readPassphraseCache();
+    // What a killed passwd left beside the cache is nothing for a vault.
+    await removeStaleTemporaries(PASSPHRASE_CACHE_NAME);
+    const passphrase = other ?? readPassphraseCache();
+    using _wiped = other ? undefined : passphrase;
     const salt = newSalt();
     const [digestKey, key] = await Promise.all([
       deriveKey(passphrase.bytes, Buffer.from(baseline.salt, 'hex')).then(digestKeyOf),

@@ -31,22 +31,34 @@ export class Passphrase implements Disposable {
   }
 }
 
+/** What went wrong with a passphrase that nobody typed, and where that came from. */
+export function withOrigin(error: unknown, { origin }: Passphrase): unknown {
+  if (!(error instanceof TazpodError)) return error;
+  const hint = `the passphrase came from ${origin}${error.hint ? `; ${error.hint}` : ''}`;
+  return new TazpodError(error.code, error.message, { hint, cause: error });
+}
+
 /**
  * The passphrase that was given otherwise than by typing; nothing where it has to be typed.
  * @throws TazpodError `usage` or `configuration` when two were given, `no-passphrase` when it cannot be read or is empty
  */
 export async function givenPassphrase({ given, passphraseVariable }: Call): Promise<Passphrase | undefined> {
-  const optional = await fromOptions(given);
+  const optional = await passphraseFromOptions(given);
   // A worker of PID 1 has its options' passphrase or is to ask: which of the two, PID 1 has decided.
   if (optional || given.value('control-fd') !== undefined) return optional;
   return await fromEnvironment(passphraseVariable);
 }
 
-async function fromOptions(given: Arguments): Promise<Passphrase | undefined> {
-  const file = given.value('passphrase-file');
-  const descriptor = given.descriptor('passphrase-fd');
+/**
+ * The passphrase that the options name.
+ * @param kind what stands before `passphrase-file` and `passphrase-fd` in their names
+ * @throws TazpodError `usage` when two were given, `no-passphrase` when it cannot be read or is empty
+ */
+export async function passphraseFromOptions(given: Arguments, kind: '' | 'new-' = ''): Promise<Passphrase | undefined> {
+  const file = given.value(`${kind}passphrase-file`);
+  const descriptor = given.descriptor(`${kind}passphrase-fd`);
   if (file !== undefined && descriptor !== undefined) {
-    throw given.usage('cannot take both --passphrase-file and --passphrase-fd: give one');
+    throw given.usage(`cannot take both --${kind}passphrase-file and --${kind}passphrase-fd: give one`);
   }
   if (descriptor !== undefined) {
     const isWorker = given.value('control-fd') !== undefined;

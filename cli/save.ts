@@ -57,6 +57,19 @@ export async function takeSaversLock(client: ControlClient, output: Output): Pro
   }
 }
 
+/** The same, and nothing while the vault is locked. */
+export async function takeSaversLockUnlessLocked(
+  client: ControlClient,
+  output: Output,
+): Promise<Replies['save'] | undefined> {
+  try {
+    return await takeSaversLock(client, output);
+  } catch (error) {
+    if (error instanceof TazpodError && error.code === 'locked') return undefined;
+    throw error;
+  }
+}
+
 /**
  * Saves, under the saver's lock that `lock` tells of.
  * @throws TazpodError `conflict`, `too-big`, `cannot-mount`; `locked` when the enclave was locked meanwhile; `save-failed`
@@ -112,7 +125,7 @@ async function writeVault(
 }
 
 /** What to say when a save left something out: the rest is safe. */
-export function leftOutError({ leftOut }: Saved): TazpodError {
+export function leftOutError({ leftOut }: Pick<Saved, 'leftOut'>): TazpodError {
   const count = leftOut.length === 1 ? '1 entry' : `${leftOut.length} entries`;
   return new TazpodError('refused-entry', `cannot save everything: ${count} left out (named above); the rest is saved`);
 }

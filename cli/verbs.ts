@@ -3,7 +3,13 @@
 
 import type { Grammar } from './arguments.ts';
 import type { Run } from './call.ts';
-import { COMMON_OPTIONS, CONTROL_OPTIONS, LIMIT_OPTIONS, PASSPHRASE_OPTIONS } from './options.ts';
+import {
+  COMMON_OPTIONS,
+  CONTROL_OPTIONS,
+  LIMIT_OPTIONS,
+  NEW_PASSPHRASE_OPTIONS,
+  PASSPHRASE_OPTIONS,
+} from './options.ts';
 
 export interface Verb extends Grammar {
   /** One line for the list of verbs. */
@@ -22,7 +28,7 @@ export interface Verb extends Grammar {
 
 /** Words that are no verbs by themselves: a verb follows each. */
 export const GROUPS: Readonly<Record<string, string>> = {
-  vault: 'make, list, extract or check a vault file anywhere',
+  vault: 'make, list, extract, check or reseal a vault file anywhere',
 };
 
 /** The one verb that needs no grammar: it takes the words of another. */
@@ -31,6 +37,11 @@ export const HELP = { word: 'help', text: 'show this help, or that of a verb' } 
 const ORDER_OF_SOURCES = [
   'The passphrase comes from --passphrase-file or --passphrase-fd (one newline at the end is',
   'dropped), else from TAZPOD_PASSPHRASE_FILE or TAZPOD_PASSPHRASE, else it is asked for on the terminal.',
+];
+
+const BOTH_PASSPHRASES = [
+  'The old passphrase is needed: from --passphrase-file or --passphrase-fd, or typed. The variables do not count.',
+  'The new one comes from --new-passphrase-file or --new-passphrase-fd, else it is asked for twice.',
 ];
 
 export const VERBS: readonly Verb[] = [
@@ -128,6 +139,26 @@ export const VERBS: readonly Verb[] = [
     load: async () => (await import('./status.ts')).status,
   },
   {
+    name: 'passwd',
+    operands: [],
+    options: { ...PASSPHRASE_OPTIONS, ...NEW_PASSPHRASE_OPTIONS, ...COMMON_OPTIONS },
+    summary: 'give the vault another passphrase',
+    text: [
+      'Works locked and unlocked. Unlocked, it saves what the enclave holds, and the saves to come are under the',
+      'new passphrase, too. The new vault replaces the old one only after it has been read back and verified;',
+      'whatever happens meanwhile, one of the two is there, whole. A vault that something else has changed keeps',
+      'its passphrase (14).',
+      '',
+      'Copies from before (.bak, conflict and rescue files) open with the passphrase that they were made with.',
+      '',
+      ...BOTH_PASSPHRASES,
+    ],
+    inContainer: true,
+    takesPassphrase: false,
+    seesSecrets: true,
+    load: async () => (await import('./passwd.ts')).passwd,
+  },
+  {
     name: 'doctor',
     operands: [],
     options: COMMON_OPTIONS,
@@ -211,6 +242,23 @@ export const VERBS: readonly Verb[] = [
     takesPassphrase: true,
     seesSecrets: true,
     load: async () => (await import('./vault-verify.ts')).vaultVerify,
+  },
+  {
+    name: 'vault passwd',
+    operands: ['FILE'],
+    options: { ...PASSPHRASE_OPTIONS, ...NEW_PASSPHRASE_OPTIONS, ...COMMON_OPTIONS },
+    summary: 'give a vault FILE another passphrase',
+    text: [
+      'Works on any machine, without PID 1. The contents stay as they are, to the byte; the version from before is',
+      'kept as FILE.bak, under the old passphrase. For the vault that is unlocked in this container there is',
+      '"tazpod passwd".',
+      '',
+      ...BOTH_PASSPHRASES,
+    ],
+    inContainer: false,
+    takesPassphrase: false,
+    seesSecrets: true,
+    load: async () => (await import('./vault-passwd.ts')).vaultPasswd,
   },
   {
     name: 'completion',

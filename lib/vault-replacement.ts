@@ -37,7 +37,7 @@ export interface Replacement {
 }
 
 /** What `confirm` may end a replacement with, beside failures of the system. */
-const PASSED_ON: ReadonlySet<ErrorCode> = new Set(['locked', 'save-failed', 'unreachable', 'usage']);
+const PASSED_ON: ReadonlySet<ErrorCode> = new Set(['conflict', 'locked', 'save-failed', 'unreachable', 'usage']);
 
 /**
  * Replaces the vault file. Its directory is made if missing (0700); the new file has the mode of the old, 0600 if there

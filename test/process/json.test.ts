@@ -121,6 +121,21 @@ test('status', async () => {
   expect(neverSeen('status', seen)).toEqual([]);
 });
 
+test('passwd', async () => {
+  await calls('unlock', [0, ...GIVEN]);
+  await shell(`printf %s '${PASSPHRASE}' >/tmp/old; echo new >/tmp/new; mkfifo ${ENCLAVE}/pipe`);
+  const [given, back] = [
+    [...GIVEN, '--new-passphrase-file', '/tmp/new'],
+    ['--passphrase-file', '/tmp/new', '--new-passphrase-file', '/tmp/old'],
+  ];
+  const seen = await calls('passwd', [13, ...given]);
+  await shell(`rm ${ENCLAVE}/pipe`);
+  seen.push(
+    ...(await calls('passwd', [0, ...back], [0, ...GIVEN, '--new-passphrase-file', '/tmp/old'], [12, ...back])),
+  );
+  expect(neverSeen('passwd', seen)).toEqual([]);
+});
+
 test('doctor', async () => {
   const seen = await calls('doctor', [0]);
   await shell(`chmod 000 ${VAULT_FILE}`, 0);
@@ -143,6 +158,13 @@ test('the verbs of vault', async () => {
     [2, '/tmp/v', '/tmp/out', ...GIVEN],
   );
   const verified = await calls('vault verify', [0, '/tmp/v', ...GIVEN], [12, '/etc/passwd', ...GIVEN]);
+  await shell('echo new >/tmp/new');
+  const changed = await calls(
+    'vault passwd',
+    [0, '/tmp/v', ...GIVEN, '--new-passphrase-file', '/tmp/new'],
+    [12, '/tmp/v', ...GIVEN, '--new-passphrase-file', '/tmp/new'],
+  );
+  expect(neverSeen('vault passwd', changed)).toEqual([]);
   expect(neverSeen('vault create', created)).toEqual([]);
   expect(neverSeen('vault list', listed)).toEqual([]);
   expect(neverSeen('vault extract', extracted)).toEqual([]);

@@ -10,7 +10,7 @@ import { GROUPS, VERBS } from '../../../cli/verbs.ts';
 import { completingShell, type CompletingShell } from './completing-shell.ts';
 import { tazpod, temporaryDirectory } from './tool.ts';
 
-const VERBS_OF_VAULT = ['create', 'extract', 'list', 'verify'];
+const VERBS_OF_VAULT = ['create', 'extract', 'list', 'passwd', 'verify'];
 const ALL_FILES = ['my dir', 'tree', 'vault file.aes'];
 const DIRECTORIES = ['my dir', 'tree'];
 
