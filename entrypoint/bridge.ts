@@ -89,17 +89,18 @@ function isReadOnly(error: unknown): boolean {
 }
 
 function openSource(enclave: Enclave, operator: Operator): Directory {
-  let source: Directory;
+  let source: Directory | undefined;
   try {
     source = enclave.root.openBeneath(AWS_NAME);
+    const { uid, dev } = source.stat();
+    if (uid === operator.uid && dev === enclave.device) return source;
   } catch (error) {
+    source?.close();
     throw new TazpodError('cannot-mount', `cannot bridge ${BRIDGE_SOURCE}: ${reasonOf(error)}`, {
       hint: 'it must be a directory in the vault, and no link',
       cause: error,
     });
   }
-  const { uid, dev } = source.stat();
-  if (uid === operator.uid && dev === enclave.device) return source;
   source.close();
   throw new TazpodError(
     'cannot-mount',

@@ -170,7 +170,10 @@ function mountEnclave(home: Directory, operator: Operator, size: number, log: Lo
   let root: Directory | undefined;
   try {
     root = createEnclaveFileSystem(operator, size, log);
+    const device = root.stat().dev;
+    // Last: what fails before it leaves nothing mounted.
     attach(root, point);
+    return { device, size, root, ours: true, cached: false };
   } catch (error) {
     root?.close();
     throw new TazpodError('cannot-mount', `cannot mount ${ENCLAVE}: ${reasonOf(error)}`, {
@@ -178,7 +181,6 @@ function mountEnclave(home: Directory, operator: Operator, size: number, log: Lo
       cause: error,
     });
   }
-  return { device: root.stat().dev, size, root, ours: true, cached: false };
 }
 
 /** What would let us mount; as another user than root no flag would. */

@@ -176,16 +176,19 @@ export class Keeper {
     if (state.name !== 'opening' || state.client !== client) {
       throw new TazpodError('usage', 'cannot commit an unlock that was not opened on this connection');
     }
-    prepareIdentity(this.#operator, this.#log);
+    const { enclave } = state;
     try {
-      const bridge = bridgeAws(state.enclave, this.#operator, this.#log);
-      this.#enter({ name: 'unlocked', enclave: state.enclave, bridge, baseline });
-      prepareRescueDirectory(this.#operator);
+      prepareIdentity(this.#operator, this.#log);
+      const bridge = bridgeAws(enclave, this.#operator, this.#log);
+      this.#enter({ name: 'unlocked', enclave, bridge, baseline });
+      // What only serves what may come later undoes no unlock.
+      this.#attempt('make a directory for rescue copies', () => prepareRescueDirectory(this.#operator));
       this.#log.info('vault unlocked');
-      for (const follower of this.#followers) follower.unlocked(state.enclave);
+      for (const follower of this.#followers)
+        this.#attempt('follow what becomes of the enclave', () => follower.unlocked(enclave));
       return { bridge: bridge.kind, covers: bridge.covers };
     } catch (error) {
-      this.#rollBack(state.enclave);
+      this.#rollBack(enclave);
       throw error;
     } finally {
       this.#endTurn(client);

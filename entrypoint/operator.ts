@@ -11,6 +11,7 @@ import { applyAttributes } from './process-attributes.ts';
 export const DEFAULT_OPERATOR = 'tazpod';
 const DEFAULT_ID = 1000;
 const UNCHANGED = -1;
+const MOST_TRIES = 3;
 
 export interface Operator {
   readonly name: string;
@@ -150,10 +151,22 @@ function withIdentity<T>(operator: Operator, realUid: number, work: () => T): T 
     systemCall('setresuid', realUid, operator.uid, UNCHANGED);
     return work();
   } finally {
-    systemCall('setresuid', 0, 0, UNCHANGED);
-    systemCall('setresgid', 0, 0, UNCHANGED);
-    setGroups(ownGroups);
+    becomeRootAgain(ownGroups);
     applyAttributes();
+  }
+}
+
+/** Nobody else could wipe and unmount: what is refused once is asked for again. */
+function becomeRootAgain(groups: readonly number[]): void {
+  for (let tries = 1; ; tries++) {
+    try {
+      systemCall('setresuid', 0, 0, UNCHANGED);
+      systemCall('setresgid', 0, 0, UNCHANGED);
+      setGroups(groups);
+      return;
+    } catch (error) {
+      if (tries === MOST_TRIES) throw error;
+    }
   }
 }
 

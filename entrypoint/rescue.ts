@@ -17,8 +17,9 @@ import type { Operator } from './operator.ts';
  */
 export function prepareRescueDirectory(operator: Operator): void {
   if (process.getuid?.() !== 0) return;
-  let parent = Directory.open('/');
+  let parent: Directory | undefined;
   try {
+    parent = Directory.open('/');
     const names = RESCUE_DIRECTORY.slice(1).split('/');
     for (const [index, name] of names.entries()) {
       const isOperators = index === names.length - 1;
@@ -31,7 +32,7 @@ export function prepareRescueDirectory(operator: Operator): void {
   } catch (error) {
     if (errnoName(error) === undefined) throw error;
   } finally {
-    parent.close();
+    parent?.close();
   }
 }
 

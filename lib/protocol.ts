@@ -235,7 +235,11 @@ export function refuse(error: unknown): RefusedReply {
     const { code, message, hint } = error;
     return { ok: false, code, message, ...(hint === undefined ? {} : { hint }) };
   }
-  return { ok: false, code: 'unexpected', message: error instanceof Error ? error.message : String(error) };
+  return {
+    ok: false,
+    code: 'unexpected',
+    message: `cannot go on: ${error instanceof Error ? error.message : String(error)}`,
+  };
 }
 
 /**

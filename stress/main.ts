@@ -10,6 +10,7 @@ import { describeMachine, load } from '../recording/machine.ts';
 import { archives } from './archives.ts';
 import { bytes } from './bytes.ts';
 import { configuration } from './configuration.ts';
+import { faults } from './faults.ts';
 import { kills } from './kills.ts';
 import { Progress } from './progress.ts';
 import { protocol } from './protocol.ts';
@@ -17,7 +18,7 @@ import { spell, spellDuration, writePage, writeResult } from './record.ts';
 import { swaps } from './swaps.ts';
 import { TooManyFailures, type Stress, type StressOutcome } from './stress.ts';
 
-const STRESSES: readonly Stress[] = [archives, bytes, protocol, configuration, swaps, kills];
+const STRESSES: readonly Stress[] = [archives, bytes, protocol, configuration, swaps, kills, faults];
 const names = STRESSES.map(({ name }) => name);
 
 const MOST_FAILURES = 10;

@@ -28,6 +28,7 @@ const PROGRAMS = {
   catatonit: 'catatonit',
   podman: 'podman',
   newuidmap: 'uidmap',
+  strace: 'strace',
 };
 
 await buildExecutable();

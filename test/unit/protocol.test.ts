@@ -89,7 +89,11 @@ describe('a reply', () => {
   });
 
   test('for a defect of PID 1 is an unexpected error', () => {
-    expect(refuse(new RangeError('off by one'))).toEqual({ ok: false, code: 'unexpected', message: 'off by one' });
+    expect(refuse(new RangeError('off by one'))).toEqual({
+      ok: false,
+      code: 'unexpected',
+      message: 'cannot go on: off by one',
+    });
   });
 
   test.each([
