@@ -1,4 +1,4 @@
-// The docker client on a terminal of its own: what a person sees of `docker run -it`, `attach` and `exec -it`.
+// An engine's client on a terminal of its own: what a person sees of `docker run -it`, `attach` and `exec -it`.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -16,11 +16,16 @@ export class EngineTerminal implements Disposable {
   }
 
   /** Calls `docker` with these arguments. */
-  static async open(args: readonly string[]): Promise<EngineTerminal> {
+  static open(args: readonly string[]): Promise<EngineTerminal> {
+    return EngineTerminal.run(['docker', ...args]);
+  }
+
+  /** Runs a command that calls an engine's client. */
+  static async run(command: readonly string[], directory?: string): Promise<EngineTerminal> {
     const terminal = await Terminal.open();
     const { slave } = terminal;
     // setsid(1) makes the terminal the controlling one, as a login does.
-    const client = spawn('setsid', ['-c', '-w', 'docker', ...args], { stdio: [slave, slave, slave] });
+    const client = spawn('setsid', ['-c', '-w', ...command], { stdio: [slave, slave, slave], cwd: directory });
     const ended = once(client, 'exit').then(([status]) => status as number | null);
     return new EngineTerminal(terminal, ended);
   }

@@ -12,6 +12,7 @@ import { findPrograms } from '../../build/debian.ts';
 import { VAULT_FILE, WORKSPACE } from '../../lib/paths.ts';
 import { docker, type Outcome } from './container.ts';
 import { IMAGE } from './image.ts';
+import { example } from './project-directory.ts';
 import { defaultVault, openVault, PASSPHRASE } from './vault.ts';
 
 /** Numbers that no account of a machine has, nor lends. */
@@ -20,13 +21,19 @@ const LENT = 1_880_000_000;
 const NAME = 'tazpod-rootless';
 const ACCOUNT_FILES = ['passwd', 'group', 'subuid', 'subgid'];
 
-/** $1: the directory; the rest is podman's. */
+/** What is called as `podman`: that of the machine, with what it needs where there is no systemd. */
+const CLIENT = `#!/bin/sh
+PATH=\${PATH#*:}
+exec podman --runtime runc --cgroup-manager cgroupfs --events-backend file --storage-driver overlay "$@"
+`;
+
+/** $1: the directory; the rest is the command. */
 const AS_USER = `
   cd "$1" && shift
   for file in ${ACCOUNT_FILES.join(' ')}; do mount --bind "etc/$file" "/etc/$file" || exit; done
   exec setpriv --reuid ${USER} --regid ${USER} --clear-groups --reset-env \
-    env HOME="$PWD" XDG_RUNTIME_DIR="$PWD/run" \
-    podman --runtime runc --cgroup-manager cgroupfs --events-backend file --storage-driver overlay "$@"
+    env HOME="$PWD" XDG_RUNTIME_DIR="$PWD/run" PATH="$PWD/bin:$PATH" \
+    sh -c 'cd workspace && exec "$@"' sh "$@"
 `;
 
 /** Why it cannot be had here; empty where it can. */
@@ -49,6 +56,8 @@ export class RootlessPodman implements AsyncDisposable {
   static async create(): Promise<RootlessPodman> {
     const directory = await mkdtemp(join(tmpdir(), 'tazpod-podman-'));
     const podman = new RootlessPodman(directory);
+    await mkdir(join(directory, 'bin'));
+    await writeFile(join(directory, 'bin/podman'), CLIENT, { mode: 0o755 });
     await mkdir(join(directory, 'etc'));
     for (const file of ACCOUNT_FILES) await copyFile(`/etc/${file}`, join(directory, 'etc', file));
     await appendFile(join(directory, 'etc/passwd'), `${NAME}:x:${USER}:${USER}::${directory}:/bin/sh\n`);
@@ -61,17 +70,29 @@ export class RootlessPodman implements AsyncDisposable {
     await docker(['save', '--output', join(directory, 'image.tar'), IMAGE]);
     await chmod(join(directory, 'image.tar'), 0o644);
     await execa('chown', ['-R', `${USER}:${USER}`, directory]);
-    const { status, stderr } = await podman.call(['load', '--input', 'image.tar']);
+    const { status, stderr } = await podman.call(['load', '--input', join(directory, 'image.tar')]);
     if (status === 0) return podman;
     await podman[Symbol.asyncDispose]();
     throw new Error(`cannot load the image into podman: ${stderr}`);
   }
 
   /** Calls podman; it does not throw if that fails. */
-  async call(args: readonly string[]): Promise<Outcome> {
-    const [file, ...words] = this.#command(args);
-    const { exitCode, stdout, stderr } = await execa(file, words, { reject: false, stdin: 'ignore' });
+  async call(args: readonly string[], input: Uint8Array = Buffer.alloc(0)): Promise<Outcome> {
+    const [file, ...words] = this.command(['podman', ...args]);
+    const { exitCode, stdout, stderr } = await execa(file, words, { reject: false, input });
     return { status: exitCode, stdout, stderr };
+  }
+
+  /** The command line that runs a command of the user's in the workspace, one that calls podman. */
+  command(words: readonly string[]): [string, ...string[]] {
+    return ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', AS_USER, 'sh', this.#directory, ...words];
+  }
+
+  /** Copies a part of examples/ into the workspace. */
+  async take(path: string): Promise<void> {
+    const copy = join(this.#directory, 'workspace', path.slice(path.lastIndexOf('/') + 1));
+    await copyFile(example(path), copy);
+    await chown(copy, USER, USER);
   }
 
   /** Starts a container in the background, with the workspace and the passphrase's file. */
@@ -94,24 +115,29 @@ export class RootlessPodman implements AsyncDisposable {
     ]);
   }
 
+  /** Waits for a line `ready` in what a container writes. */
+  async untilReady(name: string): Promise<void> {
+    await this.untilSays(name, /^ready$/);
+  }
+
   /**
-   * Waits for a line `ready` in what a container writes.
+   * Waits for a line in what a container writes.
    * @throws if it ends without
    */
-  async untilReady(name: string): Promise<void> {
-    const [file, ...args] = this.#command(['logs', '--follow', name]);
+  async untilSays(name: string, pattern: RegExp): Promise<void> {
+    const [file, ...args] = this.command(['podman', 'logs', '--follow', name]);
     const logs = execa(file, args, { all: true, buffer: false, reject: false, stdin: 'ignore' });
     const lines: string[] = [];
     try {
       for await (const line of createInterface({ input: logs.all })) {
-        if (line === 'ready') return;
+        if (pattern.test(line)) return;
         lines.push(line);
       }
     } finally {
       logs.kill();
       await logs;
     }
-    throw new Error(`the container ended without being ready; it wrote:\n${lines.join('\n')}`);
+    throw new Error(`the container ended without a line like ${pattern}; it wrote:\n${lines.join('\n')}`);
   }
 
   /** A file that the container wrote into its workspace. */
@@ -128,10 +154,6 @@ export class RootlessPodman implements AsyncDisposable {
   async reset(): Promise<void> {
     await writeFile(this.#vault, await defaultVault());
     await chown(this.#vault, USER, USER);
-  }
-
-  #command(args: readonly string[]): [string, ...string[]] {
-    return ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', AS_USER, 'sh', this.#directory, ...args];
   }
 
   get #vault(): string {
