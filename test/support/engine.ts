@@ -4,7 +4,7 @@
 
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdtemp } from 'node:fs/promises';
+import { chmod, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -70,6 +70,8 @@ async function whyNoneCanStart(): Promise<string> {
  */
 async function guardEngine(label: string, start: boolean): Promise<AsyncDisposable> {
   const directory = start ? await mkdtemp(join(tmpdir(), 'tazpod-engine-')) : undefined;
+  // Who may use the engine, its socket says: a person of a test's may, who is not root.
+  if (directory !== undefined) await chmod(directory, 0o711);
   const guard = execa('sh', [GUARD, label, ...(directory === undefined ? [] : [directory, CACHE])], {
     stdin: 'pipe',
     stderr: 'inherit',
