@@ -26,7 +26,7 @@ async function tazpod(words: readonly string[], output: Output): Promise<number>
       // The environment is the one thing that is read as root: afterwards the kernel would not let us.
       const variable = verb.takesPassphrase ? passphraseVariable() : undefined;
       if (!verb.beginsAsRoot) becomeOperator({ optional: !verb.inContainer });
-      if (verb.seesSecrets) (await import('./undumpable.ts')).becomeUndumpable();
+      if (verb.seesSecrets) (await import('./native.ts')).becomeUndumpable();
       const run = await verb.load();
       return await run({
         given,
@@ -52,4 +52,4 @@ async function main(): Promise<number> {
 }
 
 // Not left to the event loop to end: a socket or a read of a terminal may still be open.
-void main().then((status) => process.exit(status));
+void main().then(async (status) => (await import('./native.ts')).endAtOnce(status));
