@@ -9,6 +9,8 @@ export interface Figure {
   /** How it was measured, in a sentence or two. */
   readonly method: string;
   readonly samples: Samples;
+  /** The contestant that every ratio is to; tini unless given, and none where that took no part. */
+  readonly reference?: string;
   /** Whether the 99th percentile is of interest. */
   readonly tail?: boolean;
   readonly bar?: Bar;

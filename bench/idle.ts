@@ -8,6 +8,8 @@ import { medianOf, type Benchmark, type Figure } from './benchmark.ts';
 import { CONTESTANTS, interleaved, NO_INIT, OURS, type Contestant } from './contestants.ts';
 import { quiet, readActivity, readMemory } from './process.ts';
 import { Samples } from './samples.ts';
+import { UNLOCKING, vaultSandbox } from './vault-container.ts';
+import { DEVELOPER, sealTree } from './workloads.ts';
 
 const ROUNDS = 2;
 /** Longer than V8 waits before it begins to clean up: 30 s. */
@@ -15,10 +17,16 @@ const WINDOW = 40_000; // ms
 const MOST_TIMES_NODE = 1.5;
 
 /** What a process of our kind has at the least: the same Node, waiting. It runs nothing. */
-const BARE_NODE: Contestant = {
+export const BARE_NODE: Contestant = {
   name: 'bare Node',
   wrap: () => [process.execPath, '-e', 'console.log("ready"); setInterval(() => {}, 2 ** 31 - 1)'],
   environment: NO_INIT.environment,
+};
+
+const UNLOCKED: Contestant = {
+  ...OURS,
+  name: `${OURS.name}, unlocked`,
+  environment: { ...UNLOCKING, TAZPOD_AUTOSAVE: 'on' },
 };
 
 export const idle: Benchmark = {
@@ -28,11 +36,12 @@ export const idle: Benchmark = {
     const cpu = new Samples();
     const proportional = new Samples();
     const own = new Samples();
+    const sealed = await sealTree(DEVELOPER);
     for (let round = 0; round < ROUNDS; round++) {
       await using stack = new AsyncDisposableStack();
       const idlers: { readonly name: string; readonly running: Running }[] = [];
-      for (const contestant of interleaved([...CONTESTANTS, BARE_NODE], 2)) {
-        const sandbox = stack.use(await Sandbox.create());
+      for (const contestant of interleaved([...CONTESTANTS, UNLOCKED, BARE_NODE], 2)) {
+        const sandbox = stack.use(await (contestant === UNLOCKED ? vaultSandbox(sealed) : Sandbox.create()));
         idlers.push({ name: contestant.name, running: await startIdle(sandbox, contestant) });
       }
       await Promise.all(idlers.map(({ running }) => quiet(running.pid)));
@@ -59,7 +68,10 @@ export const idle: Benchmark = {
         unit: 'a second',
         method: `${idleFor}, all threads (\`/proc/PID/task/*/status\`).`,
         samples: switches,
-        bar: { text: '0', reached: (medians) => medianOf(medians, OURS.name) === 0 },
+        bar: {
+          text: '0, locked and unlocked',
+          reached: (medians) => [OURS, UNLOCKED].every(({ name }) => medianOf(medians, name) === 0),
+        },
       },
       {
         title: 'Idle: CPU time a second',
@@ -74,7 +86,10 @@ export const idle: Benchmark = {
         samples: own,
         bar: {
           text: `at most ${MOST_TIMES_NODE} × an idle bare Node’s`,
-          reached: (medians) => medianOf(medians, OURS.name) <= MOST_TIMES_NODE * medianOf(medians, BARE_NODE.name),
+          reached: (medians) =>
+            [OURS, UNLOCKED].every(
+              ({ name }) => medianOf(medians, name) <= MOST_TIMES_NODE * medianOf(medians, BARE_NODE.name),
+            ),
         },
       },
       {
@@ -87,7 +102,7 @@ export const idle: Benchmark = {
   },
 };
 
-async function startIdle(sandbox: Sandbox, { wrap, environment }: Contestant): Promise<Running> {
+export async function startIdle(sandbox: Sandbox, { wrap, environment }: Contestant): Promise<Running> {
   const running = await sandbox.start(wrap(['/bin/sh', '-c', 'echo ready; exec sleep infinity']), { environment });
   await running.stdout.waitFor('ready\n');
   return running;

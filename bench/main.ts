@@ -8,13 +8,18 @@ import { buildExecutable } from '../build/executable.ts';
 import { describeMachine, load } from '../recording/machine.ts';
 import type { Benchmark } from './benchmark.ts';
 import { exit } from './exit.ts';
+import { extract } from './extract.ts';
+import { growth } from './growth.ts';
 import { idle } from './idle.ts';
+import { memory } from './memory.ts';
 import { recordFigure, spell, writePage, writeResult, type RecordedFigure } from './record.ts';
+import { save } from './save.ts';
 import { signals } from './signals.ts';
 import { start } from './start.ts';
+import { unlock } from './unlock.ts';
 import { zombies } from './zombies.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [start, signals, exit, zombies, idle];
+const BENCHMARKS: readonly Benchmark[] = [start, unlock, extract, save, growth, memory, signals, exit, zombies, idle];
 const names = BENCHMARKS.map(({ name }) => name);
 
 /** Programs that are measured or measure, and Debian's packages of them. */
@@ -26,6 +31,12 @@ const PROGRAMS = {
   tini: 'tini',
   'dumb-init': 'dumb-init',
   catatonit: 'catatonit',
+  taskset: 'util-linux',
+  script: 'bsdutils',
+  openssl: 'openssl',
+  gpg: 'gpg',
+  'gpg-agent': 'gpg-agent',
+  age: 'age',
 };
 
 try {
@@ -43,7 +54,7 @@ async function run(wanted: readonly string[]): Promise<number> {
   await buildExecutable();
   await outrun();
 
-  const machine = await describeMachine(['tini', 'dumb-init', 'catatonit']);
+  const machine = await describeMachine(['tini', 'dumb-init', 'catatonit', 'openssl', 'gpg', 'age']);
   let allReached = true;
   for (const benchmark of BENCHMARKS) {
     if (wanted.length > 0 && !wanted.includes(benchmark.name)) continue;

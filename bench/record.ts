@@ -17,6 +17,8 @@ export interface RecordedFigure {
   readonly unit: string;
   readonly method: string;
   readonly tail: boolean;
+  /** What ratios are to. */
+  readonly reference: string;
   readonly bar: { readonly text: string; readonly reached: boolean } | null;
   readonly contestants: Readonly<Record<string, Summary>>;
 }
@@ -31,7 +33,8 @@ export interface Result {
   readonly figures: readonly RecordedFigure[];
 }
 
-export function recordFigure({ title, unit, method, tail = false, bar, samples }: Figure): RecordedFigure {
+export function recordFigure(figure: Figure): RecordedFigure {
+  const { title, unit, method, tail = false, reference = REFERENCE.name, bar, samples } = figure;
   const contestants = samples.summaries();
   const medians = Object.fromEntries(Object.entries(contestants).map(([name, { median }]) => [name, median]));
   return {
@@ -39,6 +42,7 @@ export function recordFigure({ title, unit, method, tail = false, bar, samples }
     unit,
     method,
     tail,
+    reference,
     bar: bar === undefined ? null : { text: bar.text, reached: bar.reached(medians) },
     contestants,
   };
@@ -60,12 +64,13 @@ export async function writePage(names: readonly string[]): Promise<void> {
 }
 
 /** The figure as a Markdown table, with what must be reached and whether it is. */
-function tableOf({ title, unit, method, tail, bar, contestants }: RecordedFigure): string {
-  const reference = contestants[REFERENCE.name]?.median;
-  const header = ['', `median (${unit})`, ...(tail ? ['p99'] : []), 'lowest', 'highest', `ratio to ${REFERENCE.name}`];
+function tableOf({ title, unit, method, tail, reference, bar, contestants }: RecordedFigure): string {
+  const base = contestants[reference]?.median;
+  const compared = base === undefined ? [] : [`ratio to ${reference}`];
+  const header = ['', `median (${unit})`, ...(tail ? ['p99'] : []), 'lowest', 'highest', ...compared];
   const rows = Object.entries(contestants).map(([name, { median, p99, lowest, highest }]) => {
-    const ratio = reference ? (median / reference).toFixed(2) : '–';
-    return [name, ...[median, ...(tail ? [p99] : []), lowest, highest].map(spell), ratio];
+    const ratio = base === undefined ? [] : [base === 0 ? '–' : (median / base).toFixed(2)];
+    return [name, ...[median, ...(tail ? [p99] : []), lowest, highest].map(spell), ...ratio];
   });
   const verdict = bar === null ? '' : ` **Must reach: ${bar.text} — ${bar.reached ? 'reached' : 'not reached'}.**`;
   return `### ${title}\n\n${table([header, ...rows])}\n\n${method}${verdict}`;

@@ -18,6 +18,10 @@ export class Samples {
     this.#values.set(contestant, [...(this.#values.get(contestant) ?? []), ...values]);
   }
 
+  addAll(others: Samples): void {
+    for (const [contestant, values] of others.#values) this.add(contestant, ...values);
+  }
+
   /** One summary for each contestant, in the order in which they came. */
   summaries(): Record<string, Summary> {
     return Object.fromEntries([...this.#values].map(([name, values]) => [name, summarise(values)]));

@@ -1,38 +1,55 @@
 // From the execution of the init to the command's first instruction, the container already made. Every run is a fresh container.
 // The command is `date +%s%N`, which looks at the clock as good as first thing.
 
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { PROJECT } from '../sandbox/container.ts';
-import { ENVIRONMENT, Sandbox } from '../test/support/sandbox.ts';
-import { placeVault } from '../test/support/vault.ts';
-import { type Benchmark, type Figure } from './benchmark.ts';
-import { CONTESTANTS, interleaved, NO_INIT, OURS, type Contestant } from './contestants.ts';
+import { ENVIRONMENT, Sandbox, type Running } from '../test/support/sandbox.ts';
+import { medianOf, type Benchmark, type Figure } from './benchmark.ts';
+import { CONTESTANTS, interleaved, NO_INIT, OURS } from './contestants.ts';
 import { Samples } from './samples.ts';
 
-const ROUNDS = 15;
-const NOTE_START = join(PROJECT, 'bench/programs/note-start');
-/** 300 files, as a developer has them; sealed with this passphrase. */
-const VAULT = join(PROJECT, 'test/vectors/dev-300.tar.aes');
-const PASSPHRASE = 'dev vault';
+const ROUNDS = 21;
+/** `docker run --user`. */
+const USER = 1000;
+export const NOTE_START = join(PROJECT, 'bench/programs/note-start');
+const NOTE_LIFE = join(PROJECT, 'bench/programs/note-life');
 
-interface Run extends Contestant {
-  readonly vault?: Buffer;
+interface Run {
+  readonly name: string;
+  readonly command: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly user?: number;
 }
+
+/** What a program of our kind takes at the least: the same Node, from exec to its end, with nothing to run. */
+const BARE_NODE: Run = {
+  name: 'node -e 0',
+  command: [NOTE_LIFE, process.execPath, '-e', '0'],
+  environment: ENVIRONMENT,
+};
+
+const DATE = ['/bin/date', '+%s%N'];
+const RUNS: readonly Run[] = [...CONTESTANTS, NO_INIT].map(({ name, wrap, environment }) => ({
+  name,
+  command: [NOTE_START, ...wrap(DATE)],
+  environment,
+}));
+const UNPRIVILEGED: Run = {
+  name: `${OURS.name} as a user`,
+  command: [NOTE_START, ...OURS.wrap(DATE)],
+  environment: OURS.environment,
+  user: USER,
+};
 
 export const start: Benchmark = {
   name: 'start',
   async measure(): Promise<Figure[]> {
-    const unlocking: Run = {
-      ...OURS,
-      name: `${OURS.name}, unlocking`,
-      environment: { ...ENVIRONMENT, TAZPOD_UNLOCK: 'required', TAZPOD_PASSPHRASE: PASSPHRASE },
-      vault: await readFile(VAULT),
-    };
     const samples = new Samples();
-    for (const run of interleaved<Run>([...CONTESTANTS, unlocking, NO_INIT], ROUNDS)) {
-      samples.add(run.name, await timeStart(run));
+    for (const run of interleaved<Run>([...RUNS, UNPRIVILEGED, BARE_NODE], ROUNDS)) {
+      const { command, ...options } = run;
+      await using sandbox = await Sandbox.create();
+      samples.add(run.name, await timeStarted(await sandbox.start(command, options)));
     }
     return [
       {
@@ -40,18 +57,22 @@ export const start: Benchmark = {
         unit: 'ms',
         method:
           `${ROUNDS} fresh containers each; \`date +%s%N\` as the command, less the clock just before the init’s execve(2). ` +
-          '“No init” is the command’s own start, which is in every figure. “Unlocking” decrypts and extracts a vault of 300 files before the command.',
+          '“No init” is the command’s own start, which is in every figure. “As a user” is `docker run --user 1000`: no operator to ' +
+          'become. `node -e 0` is the whole life of a bare Node of the same version, as its parent sees it.',
         samples,
+        bar: {
+          text: 'at most 1.0 × the whole life of `node -e 0` as root, 0.9 × as a user',
+          reached: (medians) =>
+            medianOf(medians, OURS.name) <= medianOf(medians, BARE_NODE.name) &&
+            medianOf(medians, UNPRIVILEGED.name) <= 0.9 * medianOf(medians, BARE_NODE.name),
+        },
       },
     ];
   },
 };
 
-/** Milliseconds. */
-async function timeStart({ wrap, environment, vault }: Run): Promise<number> {
-  await using sandbox = await Sandbox.create();
-  if (vault !== undefined) await placeVault(sandbox.bundle, vault);
-  const running = await sandbox.start([NOTE_START, ...wrap(['/bin/date', '+%s%N'])], { environment });
+/** Milliseconds between the two lines that a container prints: the clock at its begin, and at what was waited for. */
+export async function timeStarted(running: Running): Promise<number> {
   const { code } = await running.exited;
   const [executed, began] = (await running.stdout.whole()).split('\n');
   if (code !== 0 || !began) throw new Error(`cannot time the start: ${await running.stderr.whole()}`);
