@@ -1,19 +1,26 @@
-// Both programs as one CommonJS text: what the single executable carries.
+// The programs as CommonJS texts: what the single executable carries.
 // CommonJS, because a one-file ESM bundle hoists the imports that are meant to be lazy; `import()` becomes a lazy
 // `require` for the same reason, and because a single executable has no ESM loader.
 
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { build, type BuildOptions } from 'esbuild';
 
-const ENTRY = fileURLToPath(new URL('program.ts', import.meta.url));
+/** What is loaded on its own, by program.ts, and the file that it begins with. PID 1 needs pino when the command runs, not before. */
+const PARTS = {
+  'tazpod-entrypoint': '../entrypoint/main.ts',
+  tazpod: '../cli/main.ts',
+  pino: '../node_modules/pino/pino.js',
+} as const;
+
+export type Part = keyof typeof PARTS;
 
 /**
  * Bundles a program with all that it reaches.
- * @param entry `build/program.ts`, unless a test has one of its own
+ * @param entry its first file
  * @returns the bundle's source text
  * @throws esbuild's BuildFailure, after esbuild printed what is wrong
  */
-export async function bundlePrograms(entry = ENTRY): Promise<string> {
+export async function bundleProgram(entry: string, options: BuildOptions = {}): Promise<string> {
   const result = await build({
     entryPoints: [entry],
     bundle: true,
@@ -25,6 +32,33 @@ export async function bundlePrograms(entry = ENTRY): Promise<string> {
     logLevel: 'warning',
     // In a CommonJS bundle `import.meta.url` is undefined: code that uses it would break in the executable only.
     logOverride: { 'empty-import-meta': 'error' },
+    ...options,
   });
-  return result.outputFiles.map((file) => file.text).join('');
+  return result.outputFiles?.map((file) => file.text).join('') ?? '';
+}
+
+/** Bundles the executable's main script. */
+export function bundleMain(): Promise<string> {
+  return bundleProgram(fileURLToPath(new URL('program.ts', import.meta.url)));
+}
+
+/**
+ * Bundles what the main script loads.
+ * @returns for each part an expression whose value is a function of `exports`, `require`, `module`, file and directory
+ */
+export function bundleParts(): Promise<{ readonly name: string; readonly text: string }[]> {
+  return Promise.all(
+    Object.entries(PARTS).map(async ([name, entry]) => {
+      const program = await bundleProgram(fileURLToPath(new URL(entry, import.meta.url)), {
+        // The text stays in memory: without its comments and indentation it is half as long.
+        minifyWhitespace: true,
+        legalComments: 'none',
+        external: name === 'pino' ? [] : ['pino'],
+      });
+      const text = `(function (exports, require, module, __filename, __dirname) {${program}\n})`;
+      // V8 keeps any other at two bytes a character.
+      if (Buffer.byteLength(text) !== text.length) throw new Error(`cannot use the bundle of ${name}: it is not ASCII`);
+      return { name, text };
+    }),
+  );
 }

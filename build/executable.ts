@@ -1,4 +1,4 @@
-// The single executable: a stripped Node, the bundle and its code cache in one file, made by `node --build-sea`.
+// The single executable: a stripped Node, both programs and their compiled code in one file, made by `node --build-sea`.
 // Made anew only when something that goes into it has changed, so that tests and `npm start` can always call this.
 // It appears in place whole or not at all: runs at the same time do no harm.
 
@@ -7,7 +7,8 @@ import { chmod, copyFile, mkdir, mkdtemp, readFile, rename, rm, stat, symlink, w
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import { bundlePrograms } from './bundle.ts';
+import { bundleMain, bundleParts } from './bundle.ts';
+import { compileWhole, requireSameCode } from './compile.ts';
 import { requireProgram } from './debian.ts';
 
 export const DIST = fileURLToPath(new URL('../dist', import.meta.url));
@@ -16,13 +17,12 @@ export const TOOL = join(DIST, 'tazpod');
 
 const STAMP = join(DIST, '.built');
 
-/** How the executable is made and started; `main`, `executable` and `output` come on top. */
+/** How the executable is made and started; `main`, `assets`, `executable` and `output` come on top. */
 export const SEA_CONFIGURATION = {
   mainFormat: 'commonjs',
   disableExperimentalSEAWarning: true,
-  // A start-up snapshot proved slower than the code cache.
+  // A start-up snapshot proved slower than compiled code.
   useSnapshot: false,
-  useCodeCache: true,
   // NODE_OPTIONS would run the environment's code as root.
   execArgvExtension: 'none',
   execArgv: [
@@ -54,7 +54,7 @@ export interface Built {
  * @throws Error if a tool fails or the executable does not start
  */
 export async function buildExecutable(rpath?: string): Promise<Built> {
-  const bundle = await bundlePrograms();
+  const [main, parts] = await Promise.all([bundleMain(), bundleParts()]);
   const node = await stat(process.execPath);
   const key = createHash('sha256')
     .update(
@@ -68,7 +68,7 @@ export async function buildExecutable(rpath?: string): Promise<Built> {
         rpath ?? null,
       ]),
     )
-    .update(bundle)
+    .update(JSON.stringify([main, parts]))
     .digest('hex');
   const present = await readStamp();
   if (present?.key === key && (await isInPlace(present))) return { made: false, stripped: present.stripped };
@@ -77,7 +77,9 @@ export async function buildExecutable(rpath?: string): Promise<Built> {
   await using work = await temporaryDirectory();
   const stripped = await copyRuntime(join(work.path, 'node'));
   await overwriteNames(join(work.path, 'node'));
-  await writeFile(join(work.path, 'program.cjs'), bundle);
+  await writeFile(join(work.path, 'program.cjs'), main);
+  requireSameCode(SEA_CONFIGURATION.execArgv);
+  const assets = await writeAssets(work.path, parts);
   const made = join(work.path, basename(ENTRYPOINT));
   await writeFile(
     join(work.path, 'sea.json'),
@@ -86,6 +88,7 @@ export async function buildExecutable(rpath?: string): Promise<Built> {
       main: join(work.path, 'program.cjs'),
       executable: join(work.path, 'node'),
       output: made,
+      assets,
     }),
   );
   await execa(process.execPath, ['--build-sea', join(work.path, 'sea.json')]);
@@ -126,6 +129,22 @@ async function isInPlace(stamp: Stamp): Promise<boolean> {
 async function temporaryDirectory(): Promise<AsyncDisposable & { readonly path: string }> {
   const path = await mkdtemp(join(DIST, '.build-'));
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+}
+
+/** Writes each part and its compiled code to files, by the names that program.ts asks for. */
+async function writeAssets(
+  directory: string,
+  parts: Awaited<ReturnType<typeof bundleParts>>,
+): Promise<Record<string, string>> {
+  const assets: Record<string, string> = {};
+  for (const { name, text } of parts) {
+    const files = { [`${name}.js`]: text, [`${name}.code`]: compileWhole(text, name) };
+    for (const [file, contents] of Object.entries(files)) {
+      assets[file] = join(directory, file);
+      await writeFile(assets[file], contents);
+    }
+  }
+  return assets;
 }
 
 /** Copies the running Node to `path`, without its symbols where the machine has `strip`. */

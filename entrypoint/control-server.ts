@@ -94,11 +94,10 @@ export class ControlServer {
     for (const end of this.#connections) end();
   }
 
-  /** Takes no more connections, and removes the socket. */
+  /** Serves nobody any more, and removes the socket. What still listens is the kernel's to close: we end next. */
   close(): void {
-    if (this.#server === undefined) return;
-    this.#server.close();
-    removeStale();
+    this.#isDeaf = true;
+    if (this.#server !== undefined) removeStale();
   }
 
   /**

@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { errnoName } from '../lib/errors.ts';
 import { otherProcesses } from './holders.ts';
+import { lastErrno, libc } from './native.ts';
 import { readLife } from './process-life.ts';
 
 const { SIGCONT, SIGKILL, SIGTERM } = constants.signals;
@@ -21,7 +22,7 @@ export const KILL_PATIENCE = 2000; // ms
  * @returns the pids that cannot be ended
  */
 export async function drain(grace: number, patience: number): Promise<number[]> {
-  if (remaining().length === 0) return [];
+  if (isAlone() || remaining().length === 0) return [];
   if (grace > 0) {
     send(SIGTERM);
     // What is stopped would not see the signal.
@@ -51,6 +52,14 @@ function send(signal: number): void {
       if (errnoName(error) === undefined) throw error;
     }
   }
+}
+
+/**
+ * Whether the container has no other process, not even a zombie: as good as always, and told by one system call (kill(2): to -1, ESRCH
+ * as PID 1 means just that; signal 0 only asks). Elsewhere there are others.
+ */
+function isAlone(): boolean {
+  return process.pid === 1 && libc.kill(-1, 0) === -1 && lastErrno() === constants.errno.ESRCH;
 }
 
 /** Processes that live: all others as PID 1, else our descendants. Zombies wait for their parents only. */

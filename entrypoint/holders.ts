@@ -11,10 +11,10 @@ import { asOperator, type Operator } from './operator.ts';
 
 /** All processes that we see, but ourselves. */
 export function otherProcesses(): number[] {
+  // What is no process has a name that is no number, and NaN is greater than nothing.
   return readdirSync('/proc')
-    .filter((name) => /^[0-9]+$/.test(name))
     .map(Number)
-    .filter((pid) => pid !== process.pid);
+    .filter((pid) => pid > 0 && pid !== process.pid);
 }
 
 /** The processes that hold a file system in use: through descriptors, directories, mappings, or mounts that are not ours. */

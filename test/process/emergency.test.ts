@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { execa } from 'execa';
 
-import { bundlePrograms } from '../../build/bundle.ts';
+import { bundleProgram } from '../../build/bundle.ts';
 import { SEA_CONFIGURATION } from '../../build/executable.ts';
 import { ENCLAVE, RESCUE_DIRECTORY } from '../../lib/paths.ts';
 import { Control } from '../support/control.ts';
@@ -37,7 +37,7 @@ beforeAll(async () => {
   const [main, configuration, output] = ['program.cjs', 'sea.json', 'tazpod-entrypoint'].map((name) =>
     join(directory, name),
   ) as [string, string, string];
-  await writeFile(main, await bundlePrograms(fixture('defective-program.ts')));
+  await writeFile(main, await bundleProgram(fixture('defective-program.ts')));
   await writeFile(configuration, JSON.stringify({ ...SEA_CONFIGURATION, main, executable: process.execPath, output }));
   await execa(process.execPath, ['--build-sea', configuration]);
 }, 120_000);

@@ -1,0 +1,38 @@
+// A program's text compiled ahead of time, all of its functions: V8's own code cache, which a single executable can carry too, holds
+// only what runs when the file is loaded, and each other function would be parsed when it is first called.
+
+import { execFileSync } from 'node:child_process';
+import { setFlagsFromString, cachedDataVersionTag } from 'node:v8';
+import { Script } from 'node:vm';
+
+/**
+ * Compiles a text.
+ * @param name what stack traces call it
+ * @returns the code for the `cachedData` of a Script with the same text, in a Node of this version
+ * @throws Error if V8 would not take it
+ */
+export function compileWhole(text: string, name: string): Buffer {
+  // It is not part of what the code is bound to: it is set back before that is noted.
+  setFlagsFromString('--no-lazy');
+  let script: Script;
+  try {
+    script = new Script(text, { filename: name });
+  } finally {
+    setFlagsFromString('--lazy');
+  }
+  const code = script.createCachedData();
+  if (new Script(text, { filename: name, cachedData: code }).cachedDataRejected !== false)
+    throw new Error(`cannot use the compiled code of ${name}: V8 rejects it`);
+  return code;
+}
+
+/**
+ * Makes sure that a Node with these flags takes code that was compiled here: it is bound to V8's version and to some of its flags.
+ * @throws Error
+ */
+export function requireSameCode(flags: readonly string[]): void {
+  const script = 'process.stdout.write(String(v8.cachedDataVersionTag()))';
+  const theirs = execFileSync(process.execPath, [...flags, '-e', script], { encoding: 'utf8', env: {} });
+  if (theirs !== String(cachedDataVersionTag()))
+    throw new Error(`cannot compile for a Node with ${flags.join(' ')}: this one has other flags of V8's`);
+}

@@ -1,0 +1,31 @@
+// Code that is compiled ahead of time: all of a text's functions, so that none is parsed when it is first called.
+
+import { Script } from 'node:vm';
+import { expect, test } from 'vitest';
+
+import { compileWhole, requireSameCode } from '../../../build/compile.ts';
+
+test('holds every function, also those that nobody has called yet', () => {
+  const text =
+    '(function () { const inner = () => "compiled"; return class { static method() { return inner(); } }; })';
+  // V8 compares lengths: what runs without a look at the text was compiled, wherever it stands.
+  const blank = ' '.repeat(text.length);
+  const script = new Script(blank, { filename: 'text', cachedData: compileWhole(text, 'text') });
+  expect(script.cachedDataRejected).toBe(false);
+  const { method } = (script.runInThisContext() as () => { method: () => string })();
+  expect(method()).toBe('compiled');
+});
+
+test('leaves the engine as it was: what is compiled afterwards is compiled when it is called', () => {
+  compileWhole('(function () {})', 'text');
+  const text = '(function () { const inner = () => "parsed"; return inner(); })';
+  const cachedData = new Script(text).createCachedData();
+  const script = new Script(' '.repeat(text.length), { cachedData });
+  expect(script.cachedDataRejected).toBe(false);
+  expect(script.runInThisContext() as () => string).toThrow(SyntaxError);
+});
+
+test('is refused for a Node with flags that V8 binds code to', () => {
+  expect(() => requireSameCode(['--v8-pool-size=0'])).not.toThrow();
+  expect(() => requireSameCode(['--no-opt'])).toThrow(/^cannot compile for a Node with --no-opt/);
+});
