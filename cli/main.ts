@@ -25,6 +25,7 @@ async function tazpod(words: readonly string[], output: Output): Promise<number>
       const { verb, given } = command;
       // The environment is the one thing that is read as root: afterwards the kernel would not let us.
       const variable = verb.takesPassphrase ? passphraseVariable() : undefined;
+      if (verb.inContainer && verb.seesSecrets) (await import('./expendable.ts')).becomeExpendable();
       if (!verb.beginsAsRoot) becomeOperator({ optional: !verb.inContainer });
       if (verb.seesSecrets) (await import('./native.ts')).becomeUndumpable();
       const run = await verb.load();
