@@ -2,9 +2,9 @@
 // link planted in the workspace can do no more than the operator could. Done before anything else is opened.
 // TAZPOD_USER names the account, or gives its uid, as for PID 1.
 
-import { readFileSync } from 'node:fs';
+import { lstatSync, readFileSync } from 'node:fs';
 import { errnoName, reasonOf, TazpodError } from '../lib/errors.ts';
-import { DEFAULT_OPERATOR, findAccount, groupsOf } from './accounts.ts';
+import { asRun, findAccount, groupsOf, operatorName } from './accounts.ts';
 
 const ACCOUNTS = '/etc/passwd';
 const GROUPS = '/etc/group';
@@ -16,8 +16,9 @@ const GROUPS = '/etc/group';
  */
 export function becomeOperator({ optional }: { readonly optional: boolean }): void {
   if (process.geteuid?.() !== 0 || !process.setgroups || !process.setgid || !process.setuid) return;
-  const name = process.env['TAZPOD_USER'] || DEFAULT_OPERATOR;
-  const account = findAccount(readDatabase(ACCOUNTS), name);
+  const name = operatorName(process.env['TAZPOD_USER']);
+  const found = findAccount(readDatabase(ACCOUNTS), name);
+  const account = found && asRun(found, (path) => lstatSync(path, { throwIfNoEntry: false }));
   if (optional && (!account || account.uid === 0)) return;
   if (!account) {
     throw new TazpodError('configuration', `cannot become the operator "${name}": ${ACCOUNTS} has no such account`, {

@@ -12,6 +12,7 @@ export interface Configuration {
   /** Path of a file with the passphrase. */
   readonly passphraseFile: string | undefined;
   readonly unlock: UnlockMode;
+  /** undefined: the default account, which becomes the workspace's owner. */
   readonly user: string | undefined;
   /** Bytes. */
   readonly enclaveSize: number;
@@ -32,6 +33,8 @@ const SWITCH: ReadonlyMap<string, boolean> = new Map([
   ['off', false],
 ]);
 const DEFAULT_STOP_TIMEOUT: { milliseconds: number | undefined } = { milliseconds: 5000 };
+/** What TAZPOD_USER says where it is meant to say what it does without. */
+const FOLLOW_WORKSPACE = 'auto';
 const SMALLEST_ENCLAVE = 2 ** 16;
 const LARGEST_ENCLAVE = 2 ** 36;
 
@@ -68,7 +71,7 @@ export function readConfiguration(
       oneOf('auto', 'prompt', 'never', 'required'),
       'auto, prompt, never or required',
     ),
-    user: value('TAZPOD_USER'),
+    user: value('TAZPOD_USER') === FOLLOW_WORKSPACE ? undefined : value('TAZPOD_USER'),
     enclaveSize: read('TAZPOD_ENCLAVE_SIZE', 64 * UNITS.m, parseSize, 'a size from 64k to 64g, such as 64m'),
     autosave: read('TAZPOD_AUTOSAVE', true, (text) => SWITCH.get(text), 'on or off'),
     autolock: read('TAZPOD_AUTOLOCK', 'off', oneOf('off', 'last-shell'), 'off or last-shell'),

@@ -5,6 +5,7 @@
 import { chmodSync, closeSync, constants, fstatSync, ftruncateSync } from 'node:fs';
 
 import { errnoName } from '../lib/errors.ts';
+import type { Ids } from './accounts.ts';
 import { Directory, O_PATH } from './directory.ts';
 import { check, cString, libc } from './native.ts';
 
@@ -15,6 +16,7 @@ const BUFFER_BYTES = 4096;
 
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_REMOVEDIR = 0x200;
+const AT_EMPTY_PATH = 0x1000;
 const DT_DIR = 4;
 /** A regular file. */
 export const DT_REG = 8;
@@ -24,15 +26,18 @@ const DIRENT = { length: 16, type: 18, name: 19 } as const;
 /** struct statx of statx(2), the same on every architecture: what to ask for, and where the answer is. */
 const STATX = {
   uidAndChange: 0x08 | 0x80,
+  ids: 0x08 | 0x10,
   bytes: 256,
   attributes: 8,
   uid: 20,
+  gid: 24,
   changeSeconds: 96,
   changeNanoseconds: 104,
 } as const;
 const STATX_ATTR_MOUNT_ROOT = 0x2000n;
 
 const status = Buffer.alloc(STATX.bytes);
+const EMPTY = cString('');
 
 /** A name in a directory, and what can be done to it: what fails because it is gone, or not ours, is not done. */
 export class Entry {
@@ -80,6 +85,24 @@ export class Entry {
   /** Makes it somebody's; a link itself, not what it leads to. */
   give(uid: number, gid: number): void {
     libc.fchownat(this.#directory.descriptor, this.#name, uid, gid, AT_SYMLINK_NOFOLLOW);
+  }
+
+  /**
+   * Opens it to give it away, if that is wanted of what belongs to its uid and gid: the very file that was asked about, whatever
+   * has its name by then. A link itself; nothing that is mounted there.
+   * @param next who gets what belongs to a uid and gid; undefined for what stays as it is
+   * @throws SystemCallError as `Directory.openEntry`
+   */
+  openToGive(next: (uid: number, gid: number) => Ids | undefined): { file: number; owner: Ids } | undefined {
+    // Most are nobody's that we look for: they are not opened.
+    if (libc.statx(this.#directory.descriptor, this.#name, AT_SYMLINK_NOFOLLOW, STATX.ids, status) !== 0)
+      return undefined;
+    if (nextOwner(next) === undefined) return undefined;
+    const file = this.#directory.openEntry(this.#name, O_PATH);
+    const owner = libc.statx(file, EMPTY, AT_EMPTY_PATH, STATX.ids, status) === 0 ? nextOwner(next) : undefined;
+    if (owner !== undefined) return { file, owner };
+    closeSync(file);
+    return undefined;
   }
 
   /** Cuts a file to nothing, for all that have it open or mapped, and removes the name. */
@@ -134,6 +157,11 @@ export class Entry {
       return undefined;
     }
   }
+}
+
+/** Of what `status` tells. */
+function nextOwner(next: (uid: number, gid: number) => Ids | undefined): Ids | undefined {
+  return next(status.readUInt32LE(STATX.uid), status.readUInt32LE(STATX.gid));
 }
 
 /** The names in one directory after the other. Disposing forgets them. */

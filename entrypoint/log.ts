@@ -44,8 +44,8 @@ export class Log {
     this.#write({ level: 'error', message, hint });
   }
 
-  warn(message: string): void {
-    this.#write({ level: 'warn', message });
+  warn(message: string, hint?: string): void {
+    this.#write({ level: 'warn', message, hint });
   }
 
   /** For what is found again at every look. */

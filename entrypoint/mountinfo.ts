@@ -22,6 +22,19 @@ export function readMounts(pid: number | 'self' = 'self'): Mount[] {
   return readFileSync(`/proc/${pid}/mountinfo`, 'latin1').split('\n').flatMap(parseLine);
 }
 
+/** What is mounted at the path, or above it: the uppermost. */
+export function mountOf(path: string): Mount | undefined {
+  const bytes = Buffer.from(path.endsWith('/') ? path : `${path}/`);
+  let best: Mount | undefined;
+  for (const mount of readMounts()) {
+    const isRoot = mount.point.equals(Buffer.from('/'));
+    const prefix = isRoot ? mount.point : Buffer.concat([mount.point, Buffer.from('/')]);
+    if (!bytes.subarray(0, prefix.length).equals(prefix)) continue;
+    if (best === undefined || mount.point.length >= best.point.length) best = mount;
+  }
+  return best;
+}
+
 function parseLine(line: string): Mount[] {
   const fields = line.split(' ');
   const [id, , device, root, point] = fields;

@@ -1,10 +1,11 @@
 // The operator: the unprivileged account that the command and every worker run as, looked up in /etc/passwd and
 // /etc/group (passwd(5), group(5)); and doing something with its identity.
 
-import { appendFileSync, chownSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { chownSync, mkdirSync } from 'node:fs';
 
-import { errnoName, TazpodError } from '../lib/errors.ts';
+import { TazpodError } from '../lib/errors.ts';
 import { HOME } from '../lib/paths.ts';
+import { appendLine, isId, readTable } from './accounts.ts';
 import { systemCall } from './native.ts';
 import { applyAttributes } from './process-attributes.ts';
 
@@ -92,34 +93,12 @@ function createAccount(): Account | undefined {
   return findAccount(DEFAULT_OPERATOR);
 }
 
-/** Appends a line, after the end of one that has none. */
-function appendLine(path: string, line: string): void {
-  const present = existsSync(path) ? readFileSync(path, 'utf8') : '';
-  appendFileSync(path, `${present === '' || present.endsWith('\n') ? '' : '\n'}${line}\n`);
-}
-
 function groupsOf({ name, gid }: Account): number[] {
   const groups = new Set([gid]);
   for (const [, , id, members] of readTable('/etc/group')) {
     if (isId(id) && members?.split(',').includes(name)) groups.add(Number(id));
   }
   return [...groups];
-}
-
-function readTable(path: string): string[][] {
-  try {
-    return readFileSync(path, 'utf8')
-      .split('\n')
-      .filter((line) => line !== '' && !line.startsWith('#'))
-      .map((line) => line.split(':'));
-  } catch (error) {
-    if (errnoName(error) === 'ENOENT') return [];
-    throw error;
-  }
-}
-
-function isId(text: string | undefined): text is string {
-  return text !== undefined && /^[0-9]{1,10}$/.test(text);
 }
 
 /**

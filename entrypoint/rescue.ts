@@ -8,7 +8,7 @@ import { errnoName } from '../lib/errors.ts';
 import { RESCUE_DIRECTORY } from '../lib/paths.ts';
 import { containerId } from './container-id.ts';
 import { Directory } from './directory.ts';
-import { readMounts, type Mount } from './mountinfo.ts';
+import { mountOf, type Mount } from './mountinfo.ts';
 import type { Operator } from './operator.ts';
 
 /**
@@ -79,19 +79,6 @@ function lifetime(mount: Mount | undefined): string {
   if (mount === undefined || mount.point.equals(Buffer.from('/')))
     return 'it is in the container’s own layer, and goes when the container is removed: at once with docker run --rm';
   return `it is on a mount of its own, ${printable(mount.point.toString())}, and stays when the container is removed`;
-}
-
-/** What is mounted at the path, or above it: the uppermost. */
-function mountOf(path: string): Mount | undefined {
-  const bytes = Buffer.from(path.endsWith('/') ? path : `${path}/`);
-  let best: Mount | undefined;
-  for (const mount of readMounts()) {
-    const isRoot = mount.point.equals(Buffer.from('/'));
-    const prefix = isRoot ? mount.point : Buffer.concat([mount.point, Buffer.from('/')]);
-    if (!bytes.subarray(0, prefix.length).equals(prefix)) continue;
-    if (best === undefined || mount.point.length >= best.point.length) best = mount;
-  }
-  return best;
 }
 
 function isRam(mount: Mount | undefined): boolean {

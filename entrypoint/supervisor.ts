@@ -31,7 +31,9 @@ import { CannotRun, spawnAsOperator } from './spawn.ts';
 import { Stop } from './stop.ts';
 import { foregroundTerminal, takeForeground } from './terminal.ts';
 import { dropFilePages } from './trim.ts';
+import type { Transfer } from './transfer.ts';
 import { endsWithin, endWorker, spawnWorker, Workers, type SpawnWorker } from './worker.ts';
+import { followWorkspace } from './workspace-owner.ts';
 
 /** What a container that failed by our own fault ends with, as docker's. */
 export const OWN_FAILURE = 125;
@@ -73,6 +75,7 @@ export class Supervisor {
   #lastSave: LastSave | undefined;
   #autosave: Autosave | undefined;
   #autolock: Autolock | undefined;
+  #transfer: Transfer | undefined;
   readonly #commandRuns = Promise.withResolvers<void>();
 
   constructor({ args, configuration, descriptors, passphrase }: Inherited, log: Log) {
@@ -159,7 +162,10 @@ export class Supervisor {
     }
     if (process.getuid?.() === 0) requireCapabilities();
     confineChildren();
-    const operator = findOperator(this.#configuration.user);
+    const { user } = this.#configuration;
+    const { operator, transfer } = followWorkspace(findOperator(user), user !== undefined, this.#log);
+    this.#transfer = transfer;
+    void transfer?.finish(this.#commandRuns.promise);
     giveStandardStreams(operator);
     return operator;
   }
@@ -276,6 +282,7 @@ export class Supervisor {
   }
 
   async #endProcesses(): Promise<void> {
+    this.#transfer?.end();
     this.#autosave?.end();
     this.#autolock?.end();
     this.#keeper?.refuseUnlocks();

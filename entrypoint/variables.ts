@@ -33,10 +33,10 @@ export const VARIABLES: readonly Variable[] = [
   },
   {
     name: 'TAZPOD_USER',
-    standard: '`tazpod`',
-    summary: 'operator: the account that the command runs as (default tazpod)',
+    standard: '`auto`',
+    summary: "the command's account (default auto: tazpod, as /workspace's owner)",
     meaning:
-      'the operator: the account that the command runs as, by name or uid. The enclave is always in `/home/tazpod`, which should be its home',
+      "the operator: the account that the command runs as, by name or uid, with `/home/tazpod` as its home. `auto`: `tazpod`, as the uid that `/workspace` belongs to, if that is neither root's nor another account's",
   },
   {
     name: 'TAZPOD_ENCLAVE_SIZE',

@@ -1,12 +1,12 @@
 // What the checks look at: the machine, or the container, that we are in. Gathered once, so that the checks are functions of it:
 // as whoever called us what only root may see of PID 1, and the rest as the operator.
 
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, type Stats } from 'node:fs';
 
 import { reasonOf, type TazpodError } from '../../lib/errors.ts';
-import { HOME } from '../../lib/paths.ts';
+import { HOME, WORKSPACE } from '../../lib/paths.ts';
 import type { Replies } from '../../lib/protocol.ts';
-import { type Account, DEFAULT_OPERATOR, findAccount } from '../accounts.ts';
+import { type Account, asRun, findAccount, isNamed, operatorName } from '../accounts.ts';
 import type { Files } from './files.ts';
 import { readInit, type Init } from './init.ts';
 import { parseMounts, type Mount } from './mounts.ts';
@@ -17,6 +17,8 @@ const FIRST_PID_NAMESPACE = 'pid:[4026531836]';
 const CONTAINER_MARKS = ['/.dockerenv', '/run/.containerenv'];
 /** The operator's uid and gid in our image, and where PID 1 makes the account, if they are free. */
 const USUAL_ID = 1000;
+/** What owners are shown as that mean nothing here (overflowuid of proc_sys_fs(5)). */
+const NOBODY = 65_534;
 
 /** Who calls, and from where. */
 export interface Caller {
@@ -60,8 +62,10 @@ export class Machine {
   readonly confined: TazpodError | undefined;
   readonly now: Date;
   readonly mounts: readonly Mount[];
-  /** The operator's account; undefined where there is none of that name. */
+  /** The operator's account, with the numbers that it runs as; undefined where there is none of that name. */
   readonly account: Account | undefined;
+  /** As it stands in /etc/passwd. */
+  readonly recorded: Account | undefined;
 
   constructor(
     files: Files,
@@ -76,7 +80,8 @@ export class Machine {
     this.confined = facts.confined;
     this.now = facts.now ?? new Date();
     this.mounts = parseMounts(files.text('/proc/self/mountinfo') ?? '');
-    this.account = findAccount(files.text('/etc/passwd') ?? '', this.operatorName);
+    this.recorded = this.accountOf(this.operatorName);
+    this.account = this.recorded && asRun(this.recorded, (path) => files.stats(path));
   }
 
   /** Whether this is no container: then most of what there is to check is not there. */
@@ -95,14 +100,29 @@ export class Machine {
 
   /** Name or uid of the operator's account: a PID 1 that is not root is its own operator. */
   get operatorName(): string {
-    const asItself = this.initUid === 0 ? DEFAULT_OPERATOR : String(this.initUid);
-    return this.settings.values.get('TAZPOD_USER') ?? asItself;
+    const asItself = this.initUid === 0 ? undefined : String(this.initUid);
+    return operatorName(this.settings.values.get('TAZPOD_USER'), asItself);
   }
 
-  /** The operator, or what it would be where PID 1 is yet to make the account. */
+  /** Any account of this machine, by name or uid. */
+  accountOf(nameOrUid: string): Account | undefined {
+    return findAccount(this.files.text('/etc/passwd') ?? '', nameOrUid);
+  }
+
+  /** The operator, or what it will be when PID 1 has made the account, or has made it the workspace's owner. */
   get operator(): { readonly uid: number; readonly gid: number; readonly home: string } {
     const uid = this.initUid === 0 ? USUAL_ID : this.initUid;
-    return this.account ?? { uid, gid: uid, home: HOME };
+    const operator = this.account ?? { uid, gid: uid, home: HOME };
+    const owner = this.init.entrypoint === undefined ? this.nextOwner(operator.uid) : undefined;
+    return owner === undefined ? operator : { ...operator, uid: owner.uid, gid: owner.gid };
+  }
+
+  /** Whose the workspace is, if PID 1 would make an operator that is still `uid` that. */
+  nextOwner(uid: number): Stats | undefined {
+    const owner = this.files.targetStats(WORKSPACE);
+    if (owner === undefined || owner.uid === uid || owner.uid === 0 || owner.uid === NOBODY) return undefined;
+    if (this.initUid !== 0 || isNamed(this.settings.values.get('TAZPOD_USER'))) return undefined;
+    return this.accountOf(String(owner.uid)) === undefined ? owner : undefined;
   }
 
   /** What is mounted at a path, if anything is. */

@@ -6,7 +6,7 @@ import { ok, problem, shown, warning, type Finding } from './finding.ts';
 import type { Machine } from './machine.ts';
 
 export function checkOperator(machine: Machine): Finding {
-  const { account, files, init, initUid, operatorName } = machine;
+  const { account, files, init, initUid, operatorName, recorded } = machine;
   if (account === undefined) return checkMissing(machine);
   const { name, uid, home, shell } = account;
   if (uid === 0) {
@@ -54,6 +54,13 @@ export function checkOperator(machine: Machine): Finding {
     return warning(
       `the login shell ${shown(shell)} of "${shown(name)}" does not exist: a container without a command ends with 127`,
       `Dockerfile: RUN usermod --shell /bin/sh ${shown(name)}`,
+    );
+  }
+  if (recorded !== undefined && recorded.uid !== uid) {
+    return warning(
+      `the operator is uid ${uid}, as the workspace's owner, but "${shown(name)}" is uid ${recorded.uid}: /etc/passwd could not be changed`,
+      `another shell: docker exec --user ${uid}:${account.gid} CONTAINER …`,
+      'or leave --read-only out',
     );
   }
   return ok(`"${shown(name)}", uid ${uid}, home ${shown(home)}, shell ${shown(shell)}`);

@@ -249,10 +249,11 @@ const FAULTS: readonly Fault[] = [
       await chown(bundle.workspace, 12_345, 12_345);
       await chmod(bundle.workspace, 0o777);
     },
+    pod: { variables: { TAZPOD_USER: 'tazpod' } },
     check: 'workspace',
     code: 0,
     says: 'belongs to uid 12345',
-    mend: ['sudo chown -R 1000:1000 DIR'],
+    mend: ['sudo chown -R 1000:1000 DIR', 'leave TAZPOD_USER out: the operator becomes uid 12345'],
   },
   {
     name: 'a workspace without room for a save',
@@ -562,6 +563,20 @@ test.each([
   const said = await running.stdout.whole();
   expect(said).toMatch(/^problem +root/m);
   expect(said).toContain(says);
+});
+
+test('a workspace whose owner the operator will become is no fault to a doctor in the entrypoint’s place', async () => {
+  await using pod = await createPod();
+  const prepare = 'chown -R 12345:12345 /workspace;';
+  const running = await pod.start([PROGRAM, 'doctor'], { prepare });
+  await running.exited;
+  expect(await running.stdout.whole()).toMatch(
+    /^ok +workspace +.*belongs to uid 12345: the operator becomes that at the start$/m,
+  );
+  const environment = { ...ENVIRONMENT, TAZPOD_USER: 'tazpod' };
+  const named = await pod.start([PROGRAM, 'doctor'], { prepare, environment });
+  expect((await named.exited).code).toBe(15);
+  expect(await named.stdout.whole()).toMatch(/^problem +workspace +.*belongs to uid 12345, and the operator/m);
 });
 
 test('more than one operand or an unknown option is a usage error', async () => {
