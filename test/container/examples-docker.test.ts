@@ -75,7 +75,7 @@ describeContainers('examples/devcontainer', () => {
     await again.terminal.screen.waitFor('$ ');
     again.terminal.type('tazpod unlock\r');
     await again.terminal.screen.waitFor('assphrase');
-    await again.line(PASSPHRASE, /unlocked[^$]*\$ $/);
+    await again.line(PASSPHRASE, /unlocked[^$]*\$ /);
     await again.line('echo later >~/secrets/added; echo do\\ne', 'done');
     expect(await container.stop()).toMatchObject({ status: 143 });
     expect(await directory.saved()).toEqual({ ...CONTENTS, added: 'later\n' });

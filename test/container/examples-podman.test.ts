@@ -100,7 +100,7 @@ function exec(podman: RootlessPodman, command: readonly string[], input?: Uint8A
 async function unlock(shell: EngineTerminal): Promise<void> {
   await shell.terminal.screen.waitFor('$ ');
   await shell.line('tazpod unlock', 'assphrase');
-  await shell.line(PASSPHRASE, /unlocked[^$]*\$ $/);
+  await shell.line(PASSPHRASE, /unlocked[^$]*\$ /);
 }
 
 /** Sees the secrets, and adds a file. */

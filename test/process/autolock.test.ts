@@ -90,7 +90,7 @@ test('the last shell out locks and saves, one of two killed with -9; a shell tha
 
   await using third = await Shell.open(running);
   await third.line('tazpod unlock', 'assphrase');
-  await third.line(PASSPHRASE, /unlocked[^$]*\$ $/);
+  await third.line(PASSPHRASE, /unlocked[^$]*\$ /);
   await shells(running, 1);
   await kill(running, await third.pid());
   await locked(running);
@@ -175,6 +175,14 @@ test('a save that fails keeps the vault unlocked, and the next shell that ends t
   await shells(running, 1);
   await second.line('tazpod lock --discard', 'locked');
   expect(await traces(pod, running)).toEqual(NOTHING);
+});
+
+test('without terminals to watch it says so, and the vault stays unlocked', async () => {
+  await using pod = await createPod();
+  const prepare = 'umount -l /dev/pts && rmdir /dev/pts';
+  const running = await startUnlocked(pod, { variables: LAST_SHELL, prepare });
+  await running.stderr.waitFor('cannot watch /dev/pts for shells: no such file or directory');
+  expect(await isUnlocked(running)).toBe(true);
 });
 
 test('shells come and go unheeded where it is not asked for', async () => {
