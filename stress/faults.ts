@@ -2,6 +2,7 @@
 // comes, or the connection ends. Which calls there are is found by an unlock to which nothing happens; the first items are each
 // of them with each fault, once. From seed and number what comes after those is made.
 
+import { requireProgram } from '../build/debian.ts';
 import { FaultedUnlock, type Side } from '../test/support/faulted-unlock.ts';
 import type { Fault, SystemCall } from '../test/support/system-calls.ts';
 import { Random } from './random.ts';
@@ -32,6 +33,7 @@ export const faults: Stress = {
 };
 
 async function run({ count, from, seed, progress, fail }: StressContext): Promise<StressOutcome> {
+  await requireProgram('strace', 'strace');
   await using unlock = await FaultedUnlock.create();
   const items: Item[] = [];
   const figures = {
