@@ -34,10 +34,17 @@ export async function writeResult(result: Result): Promise<void> {
 /** Makes the page's tables anew from every result that is recorded, in the order of `names`. */
 export async function writePage(names: readonly string[]): Promise<void> {
   await RECORDS.writePage(names, (results) => [
-    ...(results[0] === undefined ? [] : [sentenceOn(results[0].machine)]),
+    ...machinesOf(results),
     overviewOf(results),
     ...results.flatMap(sectionOf),
   ]);
+}
+
+/** On what machine the runs were: one sentence for all, or one for each that differs, with the runs that were there. */
+function machinesOf(results: readonly Result[]): string[] {
+  const runs = Map.groupBy(results, ({ machine }) => sentenceOn(machine));
+  if (runs.size < 2) return [...runs.keys()];
+  return Array.from(runs, ([sentence, on]) => `${on.map(({ stress }) => stress).join(', ')}: ${sentence}`);
 }
 
 function overviewOf(results: readonly Result[]): string {
@@ -48,7 +55,7 @@ function overviewOf(results: readonly Result[]): string {
       `${spell(count)} ${unit}`,
       spell(failures),
       spellDuration(seconds),
-      spell(Math.round(count / seconds)),
+      spell(Number((count / seconds).toFixed(count < seconds ? 1 : 0))),
       spell(peakMemory),
       String(seed),
       date.slice(0, 10),
