@@ -78,7 +78,10 @@ export class Autolock implements Follower {
   }
 
   #cannotWatch(error: unknown): void {
-    this.#log.error(`cannot watch /dev/pts for shells: ${reasonOf(error)}`, 'the vault stays unlocked when the last one ends');
+    this.#log.error(
+      `cannot watch /dev/pts for shells: ${reasonOf(error)}`,
+      'the vault stays unlocked when the last one ends',
+    );
   }
 
   async #lock(watch: ShellWatch): Promise<void> {
