@@ -70,6 +70,10 @@ const SITUATIONS: Readonly<Record<string, Situation>> = {
   'cannot make the identity directories in /workspace/.tazpod: …': {
     prepare: 'chown 0:0 /workspace; chmod 700 /workspace',
   },
+  'nothing can be saved: /workspace belongs to uid …; the operator … may not write there, nor become that uid: …': {
+    prepare: 'chown 0:0 /workspace',
+  },
+  'the operator is uid …, whose /workspace is, but has no account: …': { prepare: 'chown -hR 1234:1234 /workspace' },
   'no control socket: cannot write to /run/tazpod …': {
     capabilities: without('sys_admin'),
     prepare: 'mount -o remount,bind,ro /',
