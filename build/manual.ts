@@ -1,6 +1,6 @@
 // The manual pages tazpod(1) and tazpod-entrypoint(1), made from the tables that `--help` is made from.
 
-import { optionRows, PURPOSE as TOOL_PURPOSE } from '../cli/help.ts';
+import { optionRows, PURPOSE as TOOL_PURPOSE, usageOf } from '../cli/help.ts';
 import { GLOBAL_OPTIONS } from '../cli/options.ts';
 import { GROUPS, HELP, VERBS, type Verb } from '../cli/verbs.ts';
 import { EXIT_STATUSES as INIT_STATUSES, FLAGS, PURPOSE as INIT_PURPOSE, SYNOPSIS } from '../entrypoint/usage.ts';
@@ -50,7 +50,7 @@ export function toolManual(): string {
 
 function verbSection(verb: Verb): string {
   return subsection(
-    ['tazpod', verb.name, '[OPTION…]', ...verb.operands].join(' '),
+    `tazpod ${usageOf(verb)}`,
     paragraphs([sentence(verb.summary), '', ...verb.text]),
     terms(optionRows(verb.options)),
   );

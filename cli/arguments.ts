@@ -22,6 +22,8 @@ export interface Grammar {
   readonly name: string;
   /** Names of its operands, all of them required. */
   readonly operands: readonly ValueName[];
+  /** After its own options, and a `--` if it is there, come the words of a command, which are not looked at. */
+  readonly takesCommand?: true;
   readonly options: Readonly<Record<string, OptionSpec>>;
 }
 
@@ -30,11 +32,19 @@ export class Arguments {
   readonly #verb: string;
   readonly #values: ReadonlyMap<string, readonly (string | true)[]>;
   readonly #operands: readonly string[];
+  /** The words of the command, of a verb that takes one: at least one. */
+  readonly command: readonly string[];
 
-  constructor(verb: string, values: ReadonlyMap<string, readonly (string | true)[]>, operands: readonly string[]) {
+  constructor(
+    verb: string,
+    values: ReadonlyMap<string, readonly (string | true)[]>,
+    operands: readonly string[],
+    command: readonly string[] = [],
+  ) {
     this.#verb = verb;
     this.#values = values;
     this.#operands = operands;
+    this.command = command;
   }
 
   flag(name: string): boolean {
@@ -86,14 +96,36 @@ export function parseArguments(grammar: Grammar, words: readonly string[]): Argu
   });
   const values = new Map<string, (string | true)[]>();
   const operands: string[] = [];
-  for (const token of tokens) {
+  const own = grammar.takesCommand ? tokens.slice(0, commandAt(tokens)) : tokens;
+  const command = wordsAfter(words, tokens[own.length]);
+  for (const token of own) {
     if (token.kind === 'positional') operands.push(token.value);
     if (token.kind === 'option') {
       values.set(token.name, [...(values.get(token.name) ?? []), valueOf(grammar, token)]);
     }
   }
-  if (!values.has('help')) checkOperands(grammar, operands);
-  return new Arguments(grammar.name, values, operands);
+  if (!values.has('help')) {
+    checkOperands(grammar, operands);
+    if (grammar.takesCommand && !command[0])
+      throw usageError(grammar.name, `cannot run "${grammar.name}" without COMMAND`);
+  }
+  return new Arguments(grammar.name, values, operands, command);
+}
+
+interface Token {
+  readonly kind: 'option' | 'positional' | 'option-terminator';
+  readonly index: number;
+}
+
+/** Where the command begins among the tokens: at the first that is no option. */
+function commandAt(tokens: readonly Token[]): number {
+  const at = tokens.findIndex(({ kind }) => kind !== 'option');
+  return at === -1 ? tokens.length : at;
+}
+
+/** The words from `token` on, without the `--` itself. */
+function wordsAfter(words: readonly string[], token: Token | undefined): readonly string[] {
+  return token === undefined ? [] : words.slice(token.kind === 'option-terminator' ? token.index + 1 : token.index);
 }
 
 interface OptionToken {

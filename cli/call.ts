@@ -1,6 +1,5 @@
 // What a verb is given, and what it gives back: its checked arguments, where to speak, and the exit status.
 
-import type { ExitStatus } from '../lib/errors.ts';
 import type { Arguments } from './arguments.ts';
 import type { Output } from './output.ts';
 
@@ -11,4 +10,8 @@ export interface Call {
   readonly passphraseVariable: Buffer | undefined;
 }
 
-export type Run = (call: Call) => Promise<ExitStatus>;
+/** 0 to 255, as a shell has it: of a command that was run, 128+n where signal n ended it, 126 and 127 where it could not be. */
+export type CommandStatus = number;
+
+/** What a verb does, to the tool's own exit status or to that of a command that it has run. */
+export type Run = (call: Call) => Promise<CommandStatus>;

@@ -33,7 +33,13 @@ ${cases(
   'place',
   12,
 )}
-            *) ((operands += 1)) ;;
+            *)
+                ((operands += 1))
+                # What follows a command is the command's.
+                case $place in
+                ${commandPlaces(places)}) ended=1 ;;
+                esac
+                ;;
             esac
         fi
     done
@@ -47,6 +53,7 @@ ${cases(optionsOf(places), 'may', 8)}
     else
         case "$place:$operands" in
 ${cases(operandsOf(places), 'may', 8)}
+        ${commandPlaces(places, ':*')}) may=file ;;
         esac
     fi
 
@@ -54,6 +61,7 @@ ${cases(operandsOf(places), 'may', 8)}
     anything) ;;
     file) compopt -o default ;;
     directory) compopt -o dirnames ;;
+    command) COMPREPLY=($(compgen -c -- "$current")) ;;
     *) COMPREPLY=($(compgen -W "$may" -- "$current")) ;;
     esac
 }
@@ -87,7 +95,15 @@ function operandsOf(places: readonly Place[]): Case[] {
   ]);
 }
 
-/** `file`, `directory`, `anything`, or the words themselves. */
+/** A pattern of the places that take a command. */
+function commandPlaces(places: readonly Place[], more = ''): string {
+  return places
+    .filter(({ takesCommand }) => takesCommand)
+    .map(({ path }) => `${quote(path)}${more}`)
+    .join(' | ');
+}
+
+/** `file`, `directory`, `command`, `anything`, or the words themselves. */
 function mayBe(value: Value | undefined): string {
   const candidates = value?.candidates ?? 'anything';
   return typeof candidates === 'string' ? candidates : candidates.join(' ');

@@ -53,11 +53,12 @@ ${places.flatMap(linesOf).join('\n')}
 `;
 }
 
-function linesOf({ path, next, options, operands }: Place): string[] {
+function linesOf({ path, next, options, operands, takesCommand }: Place): string[] {
   return [
     ...next.map(({ word, text }) => line(at(path, 0), `-a ${word} -d ${quote(text)}`)),
-    ...options.map((option) => line(at(path), optionWords(option))),
+    ...options.map((option) => line(at(path, takesCommand ? 0 : undefined), optionWords(option))),
     ...operands.map(({ candidates }, index) => line(at(path, index), valueWords(candidates))),
+    ...(takesCommand ? [line(`${at(path)}; and not ${at(path, 0)}`, valueWords('file'))] : []),
   ];
 }
 
@@ -80,6 +81,8 @@ function valueWords(candidates: Candidates): string {
       return '-F';
     case 'directory':
       return "-a '(__fish_complete_directories)'";
+    case 'command':
+      return "-a '(__fish_complete_command)'";
     case 'anything':
       return '-f';
     default:

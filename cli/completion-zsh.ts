@@ -43,10 +43,12 @@ fi
 `;
 }
 
-function placeCase({ path, next, options, operands }: Place): string {
+function placeCase({ path, next, options, operands, takesCommand }: Place): string {
   const takes = [
     ...options.map(optionSpec),
     ...operands.map(({ name, candidates }, index) => quote(`${index + 1}:${name}:${action(candidates)}`)),
+    // The words of a command are completed as if they stood alone.
+    ...(takesCommand ? [quote('*:: :_normal')] : []),
   ];
   return `    ${quote(path)})
         next=(${list(next.map(({ word, text }) => quote(`${word}:${text}`)))})
@@ -74,6 +76,8 @@ function action(candidates: Candidates): string {
       return '_files';
     case 'directory':
       return '_files -/';
+    case 'command':
+      return '_command_names -e';
     case 'anything':
       return ' ';
     default:

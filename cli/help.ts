@@ -48,7 +48,7 @@ export function groupHelp(group: string, verbs: readonly Verb[]): string {
 /** The help of one verb. */
 export function verbHelp(verb: Verb): string {
   return [
-    `usage: tazpod ${[verb.name, '[OPTION…]', ...verb.operands].join(' ')}`,
+    `usage: tazpod ${usageOf(verb)}`,
     '',
     `${verb.summary.charAt(0).toUpperCase()}${verb.summary.slice(1)}.`,
     '',
@@ -67,8 +67,17 @@ export function optionRows(options: Readonly<Record<string, OptionSpec>>): [stri
   );
 }
 
-function synopsis({ name, operands }: Verb): string {
-  return [name, ...operands].join(' ');
+/** A verb and all that may follow it. */
+export function usageOf(verb: Verb): string {
+  return [verb.name, '[OPTION…]', ...wordsAfterOptions(verb)].join(' ');
+}
+
+function synopsis(verb: Verb): string {
+  return [verb.name, ...wordsAfterOptions(verb)].join(' ');
+}
+
+function wordsAfterOptions({ operands, takesCommand }: Verb): string[] {
+  return [...operands, ...(takesCommand ? ['--', 'COMMAND…'] : [])];
 }
 
 function columns(rows: readonly (readonly [string, string])[]): string[] {

@@ -3,16 +3,23 @@
 // A save that fails, or that had to leave something out, keeps it unlocked: only --discard gives up what is not saved.
 
 import { type ExitStatus, TazpodError } from '../lib/errors.ts';
-import type { Replies } from '../lib/protocol.ts';
+import type { Holder, Replies } from '../lib/protocol.ts';
 import type { Call } from './call.ts';
 import { ControlClient } from './control-client.ts';
 import type { Output } from './output.ts';
 import { printable } from './printable.ts';
 import { leftOutError, saveEnclave, type Saved, takeSaversLockUnlessLocked } from './save.ts';
 
+/** What a lock did. */
+interface Locked {
+  /** Whether a new vault was written. */
+  readonly written: boolean;
+  readonly unmounted: boolean;
+  readonly holders: readonly Holder[];
+  readonly ended: readonly Holder[];
+}
+
 export async function lock({ given, output }: Call): Promise<ExitStatus> {
-  // Called by a shell that works in the enclave, we would hold it ourselves.
-  process.chdir('/');
   using client = await ControlClient.of(given);
   const saversLock = await takeSaversLockUnlessLocked(client, output);
   if (!saversLock) {
@@ -20,9 +27,29 @@ export async function lock({ given, output }: Call): Promise<ExitStatus> {
     output.result({ state: 'locked', already: true });
     return 0;
   }
-  const saved = given.flag('discard') ? undefined : await saveOrRefuse(client, saversLock, output);
+  const locked = await lockVault(client, saversLock, output, {
+    discard: given.flag('discard'),
+    kill: given.flag('kill'),
+  });
+  output.result({ state: 'locked', already: false, ...locked });
+  return 0;
+}
+
+/**
+ * Saves and locks, under the saver's lock, and tells of it.
+ * @throws TazpodError as `saveEnclave`, or `refused-entry`: then it is unlocked still
+ */
+export async function lockVault(
+  client: ControlClient,
+  saversLock: Replies['save'],
+  output: Output,
+  { discard = false, kill = false } = {},
+): Promise<Locked> {
+  // Called by a shell that works in the enclave, we would hold it ourselves.
+  process.chdir('/');
+  const saved = discard ? undefined : await saveOrRefuse(client, saversLock, output);
   const { unmounted, holders, ended } = await client.request(
-    given.flag('kill') ? { op: 'close', kill: true, caller: process.pid } : { op: 'close' },
+    kill ? { op: 'close', kill: true, caller: process.pid } : { op: 'close' },
   );
   for (const { pid, command } of ended) output.note(`ended process ${pid} (${printable(command)})`);
   output.note(saved ? 'locked' : 'locked; what was not saved is gone');
@@ -30,8 +57,7 @@ export async function lock({ given, output }: Call): Promise<ExitStatus> {
   for (const { pid, command } of holders) {
     output.warn(`process ${pid} (${printable(command)}) still holds the enclave, which is empty`);
   }
-  output.result({ state: 'locked', already: false, written: saved?.written ?? false, unmounted, holders, ended });
-  return 0;
+  return { written: saved?.written ?? false, unmounted, holders, ended };
 }
 
 async function saveOrRefuse(client: ControlClient, saversLock: Replies['save'], output: Output): Promise<Saved> {

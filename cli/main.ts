@@ -1,15 +1,14 @@
 // `tazpod`, the vault tool: reads the command line, becomes the operator, runs one verb, ends with its status.
 // The only place of the tool that ends the process.
 
-import { parseCommandLine, wantsJson } from './command-line.ts';
+import { type Command, parseCommandLine, wantsJson } from './command-line.ts';
 import { Interrupted } from './interruption.ts';
 import { becomeOperator } from './operator.ts';
 import { Output } from './output.ts';
 import { passphraseVariable } from './passphrase-variable.ts';
 
 /** @returns the exit status */
-async function tazpod(words: readonly string[], output: Output): Promise<number> {
-  const command = parseCommandLine(words);
+async function perform(command: Command, output: Output): Promise<number> {
   switch (command.kind) {
     case 'help':
       output.data(command.text);
@@ -40,15 +39,24 @@ async function tazpod(words: readonly string[], output: Output): Promise<number>
 
 async function main(): Promise<number> {
   const words = process.argv.slice(2);
-  const output = new Output({ json: wantsJson(words) });
+  let output = new Output({ json: wantsJson(words) });
   try {
-    return await tazpod(words, output).catch((error: unknown) => {
-      if (error instanceof Interrupted) return error.exitStatus;
-      return output.fail(error);
-    });
+    const command = parseCommandLine(words);
+    // A verb knows its own options: `--json` may be a word of the command that it runs.
+    if (command.kind === 'verb') output = new Output({ json: command.given.flag('json') });
+    return await perform(command, output);
   } catch (error) {
+    return ended(error, output);
+  }
+}
+
+function ended(error: unknown, output: Output): number {
+  if (error instanceof Interrupted) return error.exitStatus;
+  try {
+    return output.fail(error);
+  } catch (unwritable) {
     // Nobody reads the error either.
-    return error instanceof Interrupted ? error.exitStatus : 1;
+    return unwritable instanceof Interrupted ? unwritable.exitStatus : 1;
   }
 }
 

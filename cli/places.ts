@@ -31,6 +31,8 @@ export interface Place {
   /** The words that lead on. */
   readonly next: readonly Word[];
   readonly operands: readonly Value[];
+  /** The operand is a command, and what follows it is that command's. */
+  readonly takesCommand: boolean;
   readonly options: readonly Option[];
 }
 
@@ -39,15 +41,27 @@ export function places(): Place[] {
   const top = [...wordsOf(''), ...Object.entries(GROUPS).map(([word, text]) => ({ word, text })), HELP];
   const groups = Object.keys(GROUPS);
   const help = optionsOf({ help: GLOBAL_OPTIONS.help });
+  const words = (path: string, next: readonly Word[], options: readonly Option[]): Place => ({
+    path,
+    next,
+    operands: [],
+    takesCommand: false,
+    options,
+  });
   return [
-    { path: '', next: top, operands: [], options: optionsOf(GLOBAL_OPTIONS) },
-    ...groups.map((path) => ({ path, next: wordsOf(path), operands: [], options: help })),
-    { path: HELP.word, next: top.filter((word) => word !== HELP), operands: [], options: [] },
-    ...groups.map((group) => ({ path: `${HELP.word} ${group}`, next: wordsOf(group), operands: [], options: [] })),
-    ...VERBS.map(({ name, operands, options }) => ({
+    words('', top, optionsOf(GLOBAL_OPTIONS)),
+    ...groups.map((path) => words(path, wordsOf(path), help)),
+    words(
+      HELP.word,
+      top.filter((word) => word !== HELP),
+      [],
+    ),
+    ...groups.map((group) => words(`${HELP.word} ${group}`, wordsOf(group), [])),
+    ...VERBS.map(({ name, operands, takesCommand = false, options }) => ({
       path: name,
       next: [],
-      operands: operands.map(valueOf),
+      operands: [...operands, ...(takesCommand ? ['COMMAND' as const] : [])].map(valueOf),
+      takesCommand,
       options: optionsOf(options),
     })),
   ];

@@ -19,7 +19,29 @@ import { formatSize } from './size.ts';
 import type { Output } from './output.ts';
 import { warnAfterUnlock } from './unlock-warnings.ts';
 
+/** What an unlock did. */
+export type Unlocked =
+  | { readonly already: true }
+  | { readonly already: false; readonly entries: number; readonly bytes: number; readonly new: boolean };
+
 export async function unlock(call: Call): Promise<ExitStatus> {
+  const { output } = call;
+  const unlocked = await unlockVault(call);
+  tellUnlocked(unlocked, output);
+  output.result({ state: 'unlocked', ...unlocked, waiting: warnAfterUnlock(output) });
+  return 0;
+}
+
+export function tellUnlocked(unlocked: Unlocked, output: Output): void {
+  if (unlocked.already) output.note('already unlocked');
+  else output.note(`unlocked: ${unlocked.entries} entries, ${formatSize(unlocked.bytes)}, in ${ENCLAVE}`);
+}
+
+/**
+ * Unlocks, unless it is unlocked.
+ * @param beforeCommit called where ending the connection would no longer undo it for sure
+ */
+export async function unlockVault(call: Call, beforeCommit: () => void = () => {}): Promise<Unlocked> {
   const { given, output } = call;
   using passphrase = await givenPassphrase(call);
   const reading = readVaultFile(VAULT_FILE);
@@ -31,26 +53,16 @@ export async function unlock(call: Call): Promise<ExitStatus> {
   const { device, cached } = await client.request({ op: 'open' });
   if (cached) {
     await commit(client, output, await unknownBaseline(reading, output));
-    output.note('already unlocked');
-    output.result({ state: 'unlocked', already: true, waiting: warnAfterUnlock(output) });
-    return 0;
+    return { already: true };
   }
 
   const sealed = await reading;
   using vault = sealed && (await (opening ?? openVault(sealed, undefined)));
   const extracted = vault ? await fill(device, vault, output) : await fillNew(device, passphrase, output);
   const baseline = sealed ? baselineOf(sealed, extracted.contents) : newBaseline();
+  beforeCommit();
   await commit(client, output, baseline);
-  output.note(`unlocked: ${extracted.entries} entries, ${formatSize(extracted.bytes)}, in ${ENCLAVE}`);
-  output.result({
-    state: 'unlocked',
-    already: false,
-    entries: extracted.entries,
-    bytes: extracted.bytes,
-    new: !sealed,
-    waiting: warnAfterUnlock(output),
-  });
-  return 0;
+  return { already: false, entries: extracted.entries, bytes: extracted.bytes, new: !sealed };
 }
 
 /** Extracts the vault into the enclave of `device`. */

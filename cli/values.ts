@@ -5,10 +5,11 @@ export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 
 export type Shell = (typeof SHELLS)[number];
 
-/** What a word may be: the name of a file or a directory, one of a few words, or something that nobody can guess. */
-export type Candidates = 'file' | 'directory' | 'anything' | readonly string[];
+/** What a word may be: the name of a file, a directory or a command, one of a few words, or something that nobody can guess. */
+export type Candidates = 'file' | 'directory' | 'command' | 'anything' | readonly string[];
 
 export const VALUES = {
+  COMMAND: 'command',
   DIR: 'directory',
   FILE: 'file',
   N: 'anything',

@@ -107,6 +107,29 @@ test('lock', async () => {
   expect(neverSeen('lock', seen)).toEqual([]);
 });
 
+test('run', async () => {
+  await calls('lock', [0]);
+  // The command's words come last, where the others have --json.
+  const runs = async (...words: string[]): Promise<Written> => {
+    const { stdout } = await running.exec(['tazpod', 'run', '--json', ...words], { user: OPERATOR, input: PASSPHRASE });
+    return JSON.parse(stdout) as Written;
+  };
+  const seen = [
+    await runs(...GIVEN, '--', 'sh', '-c', 'exit 3'),
+    await runs(...GIVEN, '--', 'no-such-command'),
+    await runs('--passphrase-file', '/nonexistent/p', '--', 'true'),
+    await runs('--'),
+  ];
+  expect(seen.flatMap((written) => faultsOf('run', written))).toEqual([]);
+  expect(seen.map(({ ok, code, status, locked }) => [ok, code, status, locked])).toEqual([
+    [true, undefined, 3, true],
+    [false, 'usage', 127, true],
+    [false, 'no-passphrase', undefined, undefined],
+    [false, 'usage', undefined, undefined],
+  ]);
+  expect(neverSeen('run', seen)).toEqual([]);
+});
+
 test('status', async () => {
   await calls('lock', [0]);
   const seen = await calls('status', [0], [18, '--unlocked'], [0, '--quiet'], [2, 'now']);
