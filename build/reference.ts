@@ -1,6 +1,6 @@
 // docs/reference.md: variables, verbs, options and exit statuses on one page, made from the tables that `--help` is made from.
 
-import { optionRows, PURPOSE as TOOL_PURPOSE } from '../cli/help.ts';
+import { optionRows, PURPOSE as TOOL_PURPOSE, synopsis } from '../cli/help.ts';
 import { VERBS, type Verb } from '../cli/verbs.ts';
 import { EXIT_STATUSES as INIT_STATUSES, FLAGS, PURPOSE as INIT_PURPOSE, SYNOPSIS } from '../entrypoint/usage.ts';
 import { TINI_VARIABLES, VARIABLES } from '../entrypoint/variables.ts';
@@ -50,9 +50,9 @@ export async function reference(): Promise<string> {
 }
 
 function verbSection(verb: Verb): string {
-  const { name, operands, summary, text, options } = verb;
+  const { summary, text, options } = verb;
   return [
-    `### \`${['tazpod', name, ...operands].join(' ')}\``,
+    `### \`tazpod ${synopsis(verb)}\``,
     plain(`${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`),
     prose(text),
     table(

@@ -72,7 +72,8 @@ export function usageOf(verb: Verb): string {
   return [verb.name, '[OPTION…]', ...wordsAfterOptions(verb)].join(' ');
 }
 
-function synopsis(verb: Verb): string {
+/** A verb and what it is about, without options. */
+export function synopsis(verb: Verb): string {
   return [verb.name, ...wordsAfterOptions(verb)].join(' ');
 }
 
