@@ -1,7 +1,8 @@
 // Nothing gets out: canaries in contents, in names of files and as the passphrase, searched for wherever they should not be, while
 // the vault is unlocked, used, saved and locked, and after the end.
 
-import { readFile } from 'node:fs/promises';
+import { readFile, readlink } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 import { BRIDGE_TARGET, ENCLAVE } from '../../lib/paths.ts';
@@ -63,6 +64,13 @@ class Watch {
   }
 }
 
+/** The processes of a container that run our executable, under either name. */
+async function ours(running: Running): Promise<number[]> {
+  const pids = await processesOf(running);
+  const programs = await Promise.all(pids.map((pid) => readlink(`/proc/${pid}/exe`).catch(() => '')));
+  return pids.filter((_, index) => basename(programs[index] ?? '') === 'tazpod-entrypoint');
+}
+
 async function inNames({ bundle }: Sandbox): Promise<string> {
   const patterns = WORDS.flatMap((word) => ['-o', '-name', `*${word}*`]).slice(1);
   return (await bundle.inspect(['find', bundle.layer, bundle.workspace, ...patterns])).stdout;
@@ -79,6 +87,8 @@ describe('what the vault holds, and its passphrase, are nowhere else', () => {
     await running.exec(['sh'], { user: OPERATOR, input: use });
     expect(await tazpod('save')).toMatchObject({ code: 0 });
     expect(await tazpod('lock')).toMatchObject({ code: 0 });
+    // Of ours only PID 1 is left; a saver that came too late, and has read nothing, may be about to end.
+    await expect.poll(() => ours(running), { timeout: 10_000 }).toEqual([running.pid]);
     expect(await wordsInMemory(running.pid, WORDS)).toEqual([]);
     expect(await tazpod('unlock', '--passphrase-file', '-')).toMatchObject({ code: 0 });
     await running.exec(['sh'], { user: OPERATOR, input: use });
