@@ -37,7 +37,9 @@ export function treeOf(directory: string): string[] {
       else if (stats.isDirectory()) {
         lines.push(`${shown}/ ${mode}`);
         walk(at, `${shown}/`);
-      } else lines.push(`${shown} ${mode} ${JSON.stringify(readFileSync(at).toString('latin1'))}`);
+      } else if (stats.isFIFO() || stats.isSocket())
+        lines.push(`${shown} ${mode} ${stats.isFIFO() ? 'fifo' : 'socket'}`);
+      else lines.push(`${shown} ${mode} ${JSON.stringify(readFileSync(at).toString('latin1'))}`);
     }
   };
   walk(Buffer.from(directory), '');
