@@ -196,6 +196,18 @@ describe('what cannot be in a vault is left out and named', () => {
     await checkArchive(archive, { limits: few, digestKey });
   });
 
+  test.runIf(AS_ROOT)('devices, which root may have made there', async () => {
+    using directory = temporaryDirectory();
+    for (const [name, type] of [
+      ['block', 'b'],
+      ['character', 'c'],
+    ] as const)
+      execaSync('mknod', [join(directory.path, name), type, '1', '3']);
+    const { archive, leftOut } = await pack(directory.path);
+    expect(leftOut).toEqual(['block', 'character'].map((name) => ({ name, reason: 'it is a device' })));
+    expect(await checkArchive(archive, { limits, digestKey })).toMatchObject({ entries: 0 });
+  });
+
   test.runIf(AS_ROOT)('another file system that is mounted inside', async () => {
     using directory = temporaryDirectory();
     mkdirSync(join(directory.path, 'mounted'));
