@@ -14,6 +14,8 @@ import type { Workers } from './worker.ts';
 
 /** Between two looks: a program that keeps making terminals, or writes much to one, shall not keep us busy. */
 const PACE = 100; // ms
+/** The more processes there are, the longer a look takes: so many times that is for others. */
+const REST = 50;
 
 export class Autolock implements Follower {
   readonly #operator: Operator;
@@ -57,12 +59,14 @@ export class Autolock implements Follower {
     await this.#ready;
     let before = 0;
     while (!watch.isClosed) {
+      const began = performance.now();
       const shells = this.#look(watch);
+      const pause = Math.max(PACE, REST * (performance.now() - began));
       if (shells !== before) this.#log.debug(`interactive shells: ${shells}`);
       if (before > 0 && shells === 0) await this.#lock(watch);
       before = shells;
       if (watch.isClosed) return;
-      await Promise.all([watch.news(), watch.pause(PACE)]);
+      await Promise.all([watch.news(), watch.pause(pause)]);
     }
   }
 
