@@ -4,7 +4,7 @@ import { optionRows, PURPOSE as TOOL_PURPOSE, usageOf } from '../cli/help.ts';
 import { GLOBAL_OPTIONS } from '../cli/options.ts';
 import { GROUPS, HELP, VERBS, type Verb } from '../cli/verbs.ts';
 import { EXIT_STATUSES as INIT_STATUSES, FLAGS, PURPOSE as INIT_PURPOSE, SYNOPSIS } from '../entrypoint/usage.ts';
-import { TINI_VARIABLES, type Variable, VARIABLES } from '../entrypoint/variables.ts';
+import { TERMINAL_VARIABLES, TINI_VARIABLES, type Variable, VARIABLES } from '../entrypoint/variables.ts';
 import { VERSION } from '../entrypoint/version.ts';
 import { EXIT_STATUSES } from '../lib/errors.ts';
 import { BRIDGE_TARGET, CONTROL_SOCKET, ENCLAVE, VAULT_FILE } from '../lib/paths.ts';
@@ -40,6 +40,7 @@ export function toolManual(): string {
     section(
       'ENVIRONMENT',
       terms(VARIABLES.filter(({ name }) => TOOL_VARIABLES.includes(name)).map(variableRow)),
+      terms(TERMINAL_VARIABLES.map(({ name, summary }) => [name, summary])),
       paragraphs(['', 'The others, which PID 1 reads, are in tazpod-entrypoint(1).']),
     ),
     section('FILES', terms(FILES)),
@@ -67,7 +68,7 @@ export function entrypointManual(): string {
     section(
       'ENVIRONMENT',
       terms(VARIABLES.map(variableRow)),
-      terms(TINI_VARIABLES.map(({ name, summary }) => [name, summary])),
+      terms([...TINI_VARIABLES, ...TERMINAL_VARIABLES].map(({ name, summary }) => [name, summary])),
     ),
     section('FILES', terms(FILES)),
     section('EXIT STATUS', terms(INIT_STATUSES)),

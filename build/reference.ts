@@ -3,7 +3,7 @@
 import { optionRows, PURPOSE as TOOL_PURPOSE, synopsis } from '../cli/help.ts';
 import { VERBS, type Verb } from '../cli/verbs.ts';
 import { EXIT_STATUSES as INIT_STATUSES, FLAGS, PURPOSE as INIT_PURPOSE, SYNOPSIS } from '../entrypoint/usage.ts';
-import { TINI_VARIABLES, VARIABLES } from '../entrypoint/variables.ts';
+import { TERMINAL_VARIABLES, TINI_VARIABLES, VARIABLES } from '../entrypoint/variables.ts';
 import { EXIT_STATUSES } from '../lib/errors.ts';
 
 type Row = readonly (string | number)[];
@@ -27,6 +27,11 @@ export async function reference(): Promise<string> {
     table(
       ['variable', 'meaning'],
       TINI_VARIABLES.map(({ name, summary }) => [tick(name), plain(summary)]),
+    ),
+    'Both programs, and what they say:',
+    table(
+      ['variable', 'meaning'],
+      TERMINAL_VARIABLES.map(({ name, summary }) => [tick(name), plain(summary)]),
     ),
     '### Flags',
     "They are tini's.",

@@ -6,6 +6,7 @@
 import { writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { errnoName, TazpodError, type ExitStatus } from '../lib/errors.ts';
+import { paint, wantsColour } from './colour.ts';
 import { Interrupted } from './interruption.ts';
 import { ProgressLine } from './progress-line.ts';
 
@@ -56,7 +57,7 @@ export class Output {
 
   /** What a person should know though it went well. */
   warn(message: string): void {
-    this.#say(`tazpod: warning: ${message}\n`);
+    this.#say(`tazpod: ${inColour('warning:', 'yellow')} ${message}\n`);
   }
 
   /** The outcome for programs, shown under --json only. */
@@ -86,7 +87,7 @@ export class Output {
     if (this.#json) {
       write(STDOUT, `${JSON.stringify({ ok: false, code, message, ...(hint ? { hint } : {}), ...fields })}\n`);
     } else {
-      this.#say(`tazpod: ${message}\n${hint ? `  hint: ${hint}\n` : ''}`);
+      this.#say(`${inColour('tazpod:', 'red')} ${message}\n${hint ? `  hint: ${hint}\n` : ''}`);
     }
     return exitStatus;
   }
@@ -95,6 +96,10 @@ export class Output {
     this.#line?.clear();
     write(STDERR, text);
   }
+}
+
+function inColour(word: string, colour: 'red' | 'yellow'): string {
+  return wantsColour(process.env, isatty(STDERR)) ? paint(word, colour) : word;
 }
 
 function write(descriptor: number, text: string): void {

@@ -7,6 +7,7 @@ import { writeSync } from 'node:fs';
 import type { Logger } from 'pino';
 
 import { withoutBrokenPipe } from './broken-pipe.ts';
+import { paint } from './colour.ts';
 
 /** pino's levels. */
 export const LOG_LEVELS = { fatal: 60, error: 50, warn: 40, info: 30, debug: 20, trace: 10, silent: Infinity } as const;
@@ -26,13 +27,16 @@ const NAME = 'tazpod-entrypoint';
 export class Log {
   #level: LogLevel;
   #format: LogFormat;
+  readonly #inColour: boolean;
   #pino: Logger | undefined;
   readonly #told = new Set<string>();
   #waiting: Entry[] = [];
 
-  constructor(level: LogLevel, format: LogFormat) {
+  /** @param inColour where lines are for people */
+  constructor(level: LogLevel, format: LogFormat, inColour: boolean) {
     this.#level = level;
     this.#format = format;
+    this.#inColour = inColour;
   }
 
   configure(level: LogLevel, format: LogFormat): void {
@@ -93,10 +97,14 @@ export class Log {
 
   #emit({ level, message, hint }: Entry): void {
     if (this.#pino !== undefined) this.#pino[level](hint === undefined ? {} : { hint }, message);
-    else
-      writeLine(
-        `${NAME}: ${level === 'info' ? '' : `${level === 'warn' ? 'warning' : level}: `}${message}\n${hint === undefined ? '' : `  hint: ${hint}\n`}`,
-      );
+    else writeLine(`${NAME}: ${this.#prefix(level)}${message}\n${hint === undefined ? '' : `  hint: ${hint}\n`}`);
+  }
+
+  #prefix(level: WrittenLevel): string {
+    if (level === 'info') return '';
+    const word = level === 'warn' ? 'warning:' : `${level}:`;
+    if (!this.#inColour || LOG_LEVELS[level] < LOG_LEVELS.warn) return `${word} `;
+    return `${paint(word, level === 'warn' ? 'yellow' : 'red')} `;
   }
 }
 

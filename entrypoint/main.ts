@@ -10,6 +10,7 @@ import { onExit, signals as signalExitSignals } from 'signal-exit';
 
 import { reasonOf, TazpodError } from '../lib/errors.ts';
 import { LICENSE, ownArguments, parseArguments, UsageError, type Arguments } from './arguments.ts';
+import { wantsColour } from './colour.ts';
 import { readConfiguration } from './configuration.ts';
 import { inheritedDescriptors } from './descriptors.ts';
 import { takePassphrase } from './environment.ts';
@@ -23,7 +24,7 @@ const INTERNAL_ERROR = 70; // EX_SOFTWARE of sysexits(3)
 
 const descriptors = inheritedDescriptors();
 const passphrase = takePassphrase();
-const log = new Log('info', isatty(2) ? 'pretty' : 'json');
+const log = new Log('info', isatty(2) ? 'pretty' : 'json', wantsColour(process.env, isatty(2)));
 let supervisor: Supervisor | undefined;
 
 // The supervisor owns the signals. signal-exit would listen to more of them (ABRT, SYS, …), and end the process by a

@@ -1,6 +1,6 @@
 // What `tazpod-entrypoint --help` shows, and the tables that it is made from: the manual page is, too.
 
-import { TINI_VARIABLES, VARIABLES } from './variables.ts';
+import { TERMINAL_VARIABLES, TINI_VARIABLES, VARIABLES } from './variables.ts';
 
 /** What is called, and what it does, in a sentence. */
 export const SYNOPSIS = 'tazpod-entrypoint [flags] [--] [command [argument…]]';
@@ -40,7 +40,7 @@ Flags, as tini's:
 ${columns(FLAGS)}
 
 Environment:
-${columns([...VARIABLES, ...TINI_VARIABLES].map(({ name, summary }) => [name, summary]))}
+${columns([...VARIABLES, ...TINI_VARIABLES, ...TERMINAL_VARIABLES].map(({ name, summary }) => [name, summary]))}
 
 Exit status:
 ${columns(EXIT_STATUSES)}

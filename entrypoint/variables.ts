@@ -96,3 +96,10 @@ export const TINI_VARIABLES: readonly { readonly name: string; readonly summary:
   { name: 'TINI_KILL_PROCESS_GROUP', summary: 'set to anything: as -g' },
   { name: 'TINI_VERBOSITY', summary: '0 to 3 (default 1): 0 says errors only, more says more, as -v does' },
 ];
+
+/** What both programs heed beside, as others do. */
+export const TERMINAL_VARIABLES: readonly { readonly name: string; readonly summary: string }[] = [
+  { name: 'NO_COLOR', summary: 'set to anything: no colours, whatever FORCE_COLOR says' },
+  { name: 'FORCE_COLOR', summary: 'set to anything but 0: colours in a pipe, too' },
+  { name: 'TERM', summary: 'dumb, or not set: no colours, and no line that is redrawn in place' },
+];

@@ -10,7 +10,7 @@ import { inline, paragraphs } from '../../../build/roff.ts';
 import { sharedFiles } from '../../../build/share.ts';
 import { VERBS } from '../../../cli/verbs.ts';
 import { EXIT_STATUSES as INIT_STATUSES, FLAGS } from '../../../entrypoint/usage.ts';
-import { TINI_VARIABLES, VARIABLES } from '../../../entrypoint/variables.ts';
+import { TERMINAL_VARIABLES, TINI_VARIABLES, VARIABLES } from '../../../entrypoint/variables.ts';
 import { EXIT_STATUSES } from '../../../lib/errors.ts';
 
 const CLI = new URL('../../../cli/', import.meta.url);
@@ -47,6 +47,7 @@ test('tazpod(1) has every verb with its operands, options and their texts, and e
     for (const [option] of rows.filter(([, { text }]) => text === undefined))
       expect(shown).not.toContain(`--${option}`);
   }
+  for (const { name, summary } of TERMINAL_VARIABLES) expect(shown).toContain(` ${name} ${summary} `);
   for (const [status, reason] of Object.entries(EXIT_STATUSES)) expect(shown).toContain(` ${status} ${reason} `);
 });
 
@@ -61,7 +62,8 @@ test('tazpod(1) has every variable that the tool asks its environment for', asyn
 test('tazpod-entrypoint(1) has every flag, variable and exit status', async () => {
   const shown = await plain(PAGES['tazpod-entrypoint']);
   for (const [flag, text] of [...FLAGS, ...INIT_STATUSES]) expect(shown).toContain(` ${flag} ${text} `);
-  for (const { name, summary } of TINI_VARIABLES) expect(shown).toContain(` ${name} ${summary} `);
+  for (const { name, summary } of [...TINI_VARIABLES, ...TERMINAL_VARIABLES])
+    expect(shown).toContain(` ${name} ${summary} `);
   for (const { name, meaning } of VARIABLES) {
     const words = meaning.replaceAll('`', '').replaceAll('·', '•').slice(1);
     expect(shown).toMatch(RegExp(` ${name} .${RegExp.escape(words)}`));

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { parseArguments, UsageError } from '../../../entrypoint/arguments.ts';
 import { readConfiguration } from '../../../entrypoint/configuration.ts';
 import { EXIT_STATUSES, FLAGS, usage } from '../../../entrypoint/usage.ts';
-import { TINI_VARIABLES, VARIABLES } from '../../../entrypoint/variables.ts';
+import { TERMINAL_VARIABLES, TINI_VARIABLES, VARIABLES } from '../../../entrypoint/variables.ts';
 import { EXIT_STATUSES as TOOL_STATUSES } from '../../../lib/errors.ts';
 
 const README = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
@@ -69,7 +69,7 @@ test('the help has a line for each, and none is too long for a terminal', () => 
   for (const [left, right] of [
     ...FLAGS,
     ...EXIT_STATUSES,
-    ...[...VARIABLES, ...TINI_VARIABLES].map(({ name, summary }) => [name, summary] as const),
+    ...[...VARIABLES, ...TINI_VARIABLES, ...TERMINAL_VARIABLES].map(({ name, summary }) => [name, summary] as const),
   ]) {
     expect(lines.filter((line) => line.trim().startsWith(`${left} `) && line.endsWith(` ${right}`))).toHaveLength(1);
   }
