@@ -3,13 +3,14 @@
 // It appears in place whole or not at all: runs at the same time do no harm.
 
 import { createHash } from 'node:crypto';
-import { chmod, copyFile, mkdir, mkdtemp, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { bundleMain, bundleParts } from './bundle.ts';
 import { compileWhole, requireSameCode } from './compile.ts';
 import { requireProgram } from './debian.ts';
+import { CHANGES, copyRuntime } from './runtime.ts';
 
 export const DIST = fileURLToPath(new URL('../dist', import.meta.url));
 export const ENTRYPOINT = join(DIST, 'tazpod-entrypoint');
@@ -34,13 +35,6 @@ export const SEA_CONFIGURATION = {
   ],
 };
 
-/**
- * Variables that would reach into PID 1 before its first line, whatever its flags: it would take a descriptor of the
- * container's for a channel to its parent, print, write a cache as root, or not start at all. In our copy of Node their
- * names are overwritten by ones of the same length, in its code as in its JavaScript: to it they are nothing special.
- */
-const UNHEEDED = ['NODE_CHANNEL_FD', 'NODE_UNIQUE_ID', 'NODE_DEBUG', 'NODE_COMPILE_CACHE', 'NODE_REPL_EXTERNAL_MODULE'];
-
 export interface Built {
   /** False where what was there is up to date. */
   readonly made: boolean;
@@ -64,7 +58,7 @@ export async function buildExecutable(rpath?: string): Promise<Built> {
         node.size,
         node.mtimeMs,
         SEA_CONFIGURATION,
-        UNHEEDED,
+        CHANGES,
         rpath ?? null,
       ]),
     )
@@ -76,7 +70,6 @@ export async function buildExecutable(rpath?: string): Promise<Built> {
   await mkdir(DIST, { recursive: true });
   await using work = await temporaryDirectory();
   const stripped = await copyRuntime(join(work.path, 'node'));
-  await overwriteNames(join(work.path, 'node'));
   await writeFile(join(work.path, 'program.cjs'), main);
   requireSameCode(SEA_CONFIGURATION.execArgv);
   const assets = await writeAssets(work.path, parts);
@@ -145,26 +138,6 @@ async function writeAssets(
     }
   }
   return assets;
-}
-
-/** Copies the running Node to `path`, without its symbols where the machine has `strip`. */
-async function copyRuntime(path: string): Promise<boolean> {
-  await copyFile(process.execPath, path);
-  const strip = await execa('strip', [path], { reject: false });
-  if (strip.failed && strip.code !== 'ENOENT') throw new Error(`cannot strip ${path}: ${strip.stderr}`);
-  return !strip.failed;
-}
-
-/** Makes the runtime at `path` heed none of UNHEEDED. */
-async function overwriteNames(path: string): Promise<void> {
-  const program = await readFile(path);
-  for (const name of UNHEEDED) {
-    const other = name.replace('NODE_', '_____');
-    let found = 0;
-    for (let at = program.indexOf(name); at !== -1; at = program.indexOf(name, at)) found += program.write(other, at);
-    if (found === 0) throw new Error(`cannot find ${name} in ${path}: this Node may heed it under another name`);
-  }
-  await writeFile(path, program);
 }
 
 /**

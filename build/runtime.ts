@@ -1,0 +1,97 @@
+// The Node that becomes our executable: a copy of the one that runs here, without symbols, and with two things of it changed.
+// Both are changed in the file, since both act before any line or flag of ours could.
+
+import { copyFile, readFile, writeFile } from 'node:fs/promises';
+import { execa } from 'execa';
+
+/**
+ * Variables that would reach into PID 1 before its first line, whatever its flags: it would take a descriptor of the
+ * container's for a channel to its parent, print, write a cache as root, or not start at all. In our copy of Node their
+ * names are overwritten by ones of the same length, in its code as in its JavaScript: to it they are nothing special.
+ */
+const UNHEEDED = ['NODE_CHANNEL_FD', 'NODE_UNIQUE_ID', 'NODE_DEBUG', 'NODE_COMPILE_CACHE', 'NODE_REPL_EXTERNAL_MODULE'];
+
+/**
+ * Abseil's search for deadlocks, on in Node's builds: each lock is looked up in a table of a megabyte, which every process fills at
+ * its start and keeps. Abseil has a function that turns it off (SetMutexDeadlockDetectionMode), but the first lock comes before us.
+ */
+const LOCK_CHECKS = 'synch_deadlock_detectionE';
+const [LOCK_CHECKS_OFF, LOCK_CHECKS_ABORT] = [0, 2]; // absl::OnDeadlockCycle
+
+/** What is changed: an executable that was made with other changes is out of date. */
+export const CHANGES = [...UNHEEDED, LOCK_CHECKS];
+
+/**
+ * Makes the copy at `path`.
+ * @returns false where the machine has no `strip`
+ * @throws Error if strip fails, or what is to be changed is not there
+ */
+export async function copyRuntime(path: string): Promise<boolean> {
+  await copyFile(process.execPath, path);
+  const strip = await execa('strip', [path], { reject: false });
+  if (strip.failed && strip.code !== 'ENOENT') throw new Error(`cannot strip ${path}: ${strip.stderr}`);
+  const program = await readFile(path);
+  overwriteNames(program);
+  turnLockChecksOff(program, symbolAddress(await readFile(process.execPath), LOCK_CHECKS));
+  await writeFile(path, program);
+  return !strip.failed;
+}
+
+/** Makes the runtime heed none of UNHEEDED. */
+function overwriteNames(program: Buffer): void {
+  for (const name of UNHEEDED) {
+    const other = name.replace('NODE_', '_____');
+    let found = 0;
+    for (let at = program.indexOf(name); at !== -1; at = program.indexOf(name, at)) found += program.write(other, at);
+    if (found === 0) throw new Error(`cannot find ${name} in this Node: it may heed it under another name`);
+  }
+}
+
+function turnLockChecksOff(program: Buffer, address: bigint): void {
+  const offset = fileOffset(program, address);
+  if (program.readUInt32LE(offset) !== LOCK_CHECKS_ABORT)
+    throw new Error('cannot turn off the search for deadlocks in this Node: it is not as it was built');
+  program.writeUInt32LE(LOCK_CHECKS_OFF, offset);
+}
+
+const SHT_SYMTAB = 2;
+const PT_LOAD = 1;
+
+/**
+ * The address of the symbol whose mangled name has `part` in it (elf(5), 64 bits, little-endian: x64 and arm64).
+ * @throws Error where there is none
+ */
+export function symbolAddress(elf: Buffer, part: string): bigint {
+  const [table, entrySize, count] = [Number(elf.readBigUInt64LE(40)), elf.readUInt16LE(58), elf.readUInt16LE(60)];
+  const section = (index: number): { type: number; contents: Buffer; link: number } => {
+    const header = elf.subarray(table + index * entrySize);
+    const [offset, size] = [Number(header.readBigUInt64LE(24)), Number(header.readBigUInt64LE(32))];
+    return {
+      type: header.readUInt32LE(4),
+      contents: elf.subarray(offset, offset + size),
+      link: header.readUInt32LE(40),
+    };
+  };
+  for (let index = 0; index < count; index++) {
+    const { type, contents: symbols, link } = section(index);
+    if (type !== SHT_SYMTAB) continue;
+    const { contents: names } = section(link);
+    const within = names.indexOf(part);
+    const name = within === -1 ? undefined : names.lastIndexOf(0, within) + 1;
+    for (let at = 0; at < symbols.length; at += 24)
+      if (symbols.readUInt32LE(at) === name) return symbols.readBigUInt64LE(at + 8);
+  }
+  throw new Error(`cannot find ${part} in this Node: another version may have it under another name`);
+}
+
+/** Where in the file the bytes of an address are. */
+function fileOffset(elf: Buffer, address: bigint): number {
+  const [table, entrySize, count] = [Number(elf.readBigUInt64LE(32)), elf.readUInt16LE(54), elf.readUInt16LE(56)];
+  for (let index = 0; index < count; index++) {
+    const header = elf.subarray(table + index * entrySize);
+    const [offset, start, size] = [8, 16, 32].map((at) => header.readBigUInt64LE(at)) as [bigint, bigint, bigint];
+    if (header.readUInt32LE() === PT_LOAD && address >= start && address < start + size)
+      return Number(offset + address - start);
+  }
+  throw new Error(`cannot find the address ${address} in the file of this Node`);
+}
