@@ -282,6 +282,11 @@ export class ReadinessPoll {
   }
 }
 
+/** Has V8 collect all garbage, at once, and give the memory back: Node does so when the machine has none left. */
+export function collectGarbage(): void {
+  lib.getFunction('_ZN4node21LowMemoryNotificationEv', { arguments: [], return: 'void' })(); // node::LowMemoryNotification()
+}
+
 /** posix_spawn_file_actions_addtcsetpgrp_np(3), which glibc has since 2.35: looked up only where there is a terminal. */
 export function addForegroundAction(actions: Buffer, terminal: number): void {
   const add = lib.getFunction('posix_spawn_file_actions_addtcsetpgrp_np', {

@@ -30,8 +30,8 @@ import type { SignalListener } from './signals.ts';
 import { CannotRun, spawnAsOperator } from './spawn.ts';
 import { Stop } from './stop.ts';
 import { foregroundTerminal, takeForeground } from './terminal.ts';
-import { dropFilePages } from './trim.ts';
 import type { Transfer } from './transfer.ts';
+import { trimSoon } from './trim.ts';
 import { endsWithin, endWorker, spawnWorker, Workers, type SpawnWorker } from './worker.ts';
 import { followWorkspace } from './workspace-owner.ts';
 
@@ -264,7 +264,8 @@ export class Supervisor {
     this.#router.commandRuns(pid, group);
     this.#keeper?.commandRuns(pid);
     this.#commandRuns.resolve();
-    void this.#log.load().then(dropFilePages);
+    void this.#log.load();
+    using _trim = trimSoon();
     const exit = (await Promise.race([ended, this.#stop.givenUp])) ?? { signal: SIGKILL };
     this.#router.commandEnded();
     this.#stop.commandEnded();

@@ -1,23 +1,52 @@
-// Giving back what only the start needed. The kernel maps the executable's code and constants as they are touched, and undoes
-// each page of it when we end: a few milliseconds in which our parent waits. Dropped pages stay in the page cache; those that
-// are needed again come back by themselves.
+// Giving back what only the start needed, once the command runs: garbage, and the pages of the executable that were touched. The
+// kernel undoes each page when we end: milliseconds in which our parent waits. Dropped pages stay in the page cache; those that are
+// needed again come back by themselves.
 
 import { readFileSync } from 'node:fs';
 
 import { errnoName } from '../lib/errors.ts';
-import { libc } from './native.ts';
+import { collectGarbage, libc } from './native.ts';
 
+/** A command that ends sooner is not kept waiting by this, which takes some ten milliseconds. */
+const AFTER = 100; // ms
 const MADV_DONTNEED = 4;
 
-/** Unmaps the pages of every file mapping that is as it is in the file (madvise(2), proc_pid_smaps(5)). */
-export function dropFilePages(): void {
+interface Range {
+  readonly address: bigint;
+  readonly length: bigint;
+}
+
+/** Trims PID 1's memory in a moment, once, unless that is disposed of first. */
+export function trimSoon(): Disposable {
+  let timer = setTimeout(() => {
+    collectGarbage();
+    const pages = filePages();
+    // In a turn of its own, in which as good as nothing is done: what runs afterwards brings its pages back.
+    timer = setTimeout(() => drop(pages));
+  }, AFTER);
+  return {
+    [Symbol.dispose]() {
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** Every file mapping that is as it is in the file; the largest, which this code runs in, last. */
+function filePages(): Range[] {
+  const ranges: Range[] = [];
   for (const mapping of readMappings()) {
     // Only what cannot be written to, and was not: relocated constants have pages of their own, which would be lost.
     const [, start, end] = /^([0-9a-f]+)-([0-9a-f]+) r-[-x]p [^\n]* \/[^\n]*$/m.exec(mapping) ?? [];
     if (start === undefined || end === undefined || !/^Anonymous: +0 kB$/m.test(mapping)) continue;
     const address = BigInt(`0x${start}`);
-    libc.madvise(address, BigInt(`0x${end}`) - address, MADV_DONTNEED);
+    ranges.push({ address, length: BigInt(`0x${end}`) - address });
   }
+  return ranges.sort((a, b) => Number(a.length - b.length));
+}
+
+/** Unmaps the pages (madvise(2), proc_pid_smaps(5)). */
+function drop(pages: readonly Range[]): void {
+  for (const { address, length } of pages) libc.madvise(address, length, MADV_DONTNEED);
 }
 
 /** What smaps says of each mapping; nothing where there is no such file: then the pages stay. */
