@@ -22,6 +22,7 @@ import { whollyAsOperator, type Operator } from './operator.ts';
 const POSIX_SPAWN_SETPGROUP = 0x02;
 const POSIX_SPAWN_SETSIGDEF = 0x04;
 const POSIX_SPAWN_SETSIGMASK = 0x08;
+const POSIX_SPAWN_SETSID = 0x80;
 const F_DUPFD_CLOEXEC = 1030;
 /** Larger than both structures on any glibc (336 and 80 bytes on x86-64). */
 const STRUCTURE_BYTES = 512;
@@ -39,6 +40,11 @@ export interface Process {
   readonly descriptors: ReadonlyMap<number, number>;
   /** The terminal, as a descriptor of the child, whose foreground process group the child becomes. */
   readonly foreground: number | undefined;
+  /**
+   * It leads a session of its own, which has no terminal, instead of a process group of ours: what it writes to the
+   * terminal all the same cannot stop it (TOSTOP, termios(3)), and no key reaches it.
+   */
+  readonly session?: boolean;
 }
 
 /** A command that could not be started: what a shell's 126 and 127 tell. */
@@ -76,10 +82,11 @@ export function spawnAsOperator(operator: Operator, process: Process): number {
   }
 }
 
-function spawn({ file, args, environment, descriptors, foreground }: Process): number {
+function spawn({ file, args, environment, descriptors, foreground, session = false }: Process): number {
   const attributes = Buffer.alloc(STRUCTURE_BYTES);
   checkErrno('posix_spawnattr_init', libc.posix_spawnattr_init(attributes));
-  libc.posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+  const group = session ? POSIX_SPAWN_SETSID : POSIX_SPAWN_SETPGROUP;
+  libc.posix_spawnattr_setflags(attributes, group | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
   libc.posix_spawnattr_setpgroup(attributes, 0);
   libc.posix_spawnattr_setsigdefault(attributes, signalSet('all'));
   libc.posix_spawnattr_setsigmask(attributes, signalSet('none'));

@@ -152,6 +152,7 @@ export function spawnWorker(
       environment,
       descriptors,
       foreground: terminal === undefined ? undefined : 0,
+      session: terminal === undefined,
     });
   } finally {
     if (terminal === undefined) closeSync(input);

@@ -236,3 +236,14 @@ test('PID 1 killed outright takes the enclave with it', async () => {
   expect(await running.exited).toEqual({ code: null, signal: 'SIGKILL' });
   expect(await remains(pod)).toEqual(NO_REMAINS);
 });
+
+test('a terminal that stops who writes in the background (tostop) stops no worker that warns', async () => {
+  await using pod = await createPod();
+  using terminal = await Terminal.open();
+  const running = await startPod(pod, ['bash', '--norc', '-i'], { ...WITH_SECRET, terminal });
+  await terminal.screen.waitFor('$ ');
+  terminal.type(`stty tostop; mkfifo ${ENCLAVE}/fifo; echo changed >${ENCLAVE}/notes.md; exit 3${KEYS.enter}`);
+  expect(await running.exited).toMatchObject({ code: 3 });
+  expect(await terminal.ended()).toContain('fifo is left out: it is a fifo');
+  expect(await savedContents(pod.bundle)).toEqual({ ...CONTENTS, 'notes.md': 'changed\n' });
+});
