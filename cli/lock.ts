@@ -1,11 +1,12 @@
-// `tazpod lock`: save if anything changed, then have PID 1 destroy the enclave, all under one saver's lock on one connection.
+// `tazpod lock`: hooks first; then save if anything changed, and have PID 1 destroy the enclave, under one saver's lock.
 // With --kill PID 1 ends who holds it in between: a save that fails has ended nobody.
 // A save that fails, or that had to leave something out, keeps it unlocked: only --discard gives up what is not saved.
 
 import { type ExitStatus, TazpodError } from '../lib/errors.ts';
-import type { Holder, Replies } from '../lib/protocol.ts';
+import type { Holder, HookFailure, Replies } from '../lib/protocol.ts';
 import type { Call } from './call.ts';
 import { ControlClient } from './control-client.ts';
+import { warnOfHooks } from './failed-hooks.ts';
 import type { Output } from './output.ts';
 import { printable } from './printable.ts';
 import { leftOutError, saveEnclave, type Saved, takeSaversLockUnlessLocked } from './save.ts';
@@ -21,6 +22,7 @@ interface Locked {
 
 export async function lock({ given, output }: Call): Promise<ExitStatus> {
   using client = await ControlClient.of(given);
+  const failedHooks = await runLockingHooks(client, output);
   const saversLock = await takeSaversLockUnlessLocked(client, output);
   if (!saversLock) {
     output.note('already locked');
@@ -31,8 +33,15 @@ export async function lock({ given, output }: Call): Promise<ExitStatus> {
     discard: given.flag('discard'),
     kill: given.flag('kill'),
   });
-  output.result({ state: 'locked', already: false, ...locked });
+  output.result({ state: 'locked', already: false, ...locked, failedHooks });
   return 0;
+}
+
+/** Before the saver's lock is taken: a hook may save, too. Where it is locked there are none. */
+export async function runLockingHooks(client: ControlClient, output: Output): Promise<readonly HookFailure[]> {
+  const { failedHooks } = await client.request({ op: 'locking' });
+  warnOfHooks(failedHooks, output);
+  return failedHooks;
 }
 
 /**

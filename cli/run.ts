@@ -12,7 +12,7 @@ import type { Call, CommandStatus } from './call.ts';
 import { CaughtSignals } from './caught-signals.ts';
 import { ControlClient } from './control-client.ts';
 import { Interrupted } from './interruption.ts';
-import { lockVault } from './lock.ts';
+import { lockVault, runLockingHooks } from './lock.ts';
 import type { Output } from './output.ts';
 import { takeSaversLockUnlessLocked } from './save.ts';
 import { tellUnlocked, unlockVault } from './unlock.ts';
@@ -130,7 +130,10 @@ async function runCommand(
 /** Saves and locks what was unlocked at that time. What others have locked since, and unlocked again, is theirs. */
 async function lockIfStill(since: number, output: Output): Promise<void> {
   using client = await ControlClient.connect();
+  const isStill = async (): Promise<boolean> => (await client.requestBriefly({ op: 'status' })).since === since;
+  if (!(await isStill())) return;
+  await runLockingHooks(client, output);
   const saversLock = await takeSaversLockUnlessLocked(client, output);
-  if (!saversLock || (await client.requestBriefly({ op: 'status' })).since !== since) return;
+  if (!saversLock || !(await isStill())) return;
   await lockVault(client, saversLock, output);
 }

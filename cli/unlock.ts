@@ -7,11 +7,13 @@ import { type ExitStatus, reasonOf } from '../lib/errors.ts';
 import { type Extracted, extractArchive } from '../lib/extract.ts';
 import { DEFAULT_LIMITS } from '../lib/limits.ts';
 import { BRIDGE_TARGET, ENCLAVE, VAULT_FILE } from '../lib/paths.ts';
+import type { HookFailure } from '../lib/protocol.ts';
 import { digestKeyOf, fingerprintOf, newSalt, saltOf } from '../lib/seal.ts';
 import { readVaultFile } from '../lib/vault-file.ts';
 import type { Call } from './call.ts';
 import { ControlClient } from './control-client.ts';
 import { enterEnclave } from './enclave-directory.ts';
+import { warnOfHooks } from './failed-hooks.ts';
 import { newPassphrase, type OpenedVault, openVault } from './opened-vault.ts';
 import { makeBridgeSource, writePassphraseCache } from './passphrase-cache.ts';
 import { givenPassphrase, type Passphrase } from './passphrase-source.ts';
@@ -20,9 +22,10 @@ import type { Output } from './output.ts';
 import { warnAfterUnlock } from './unlock-warnings.ts';
 
 /** What an unlock did. */
-export type Unlocked =
+export type Unlocked = { readonly failedHooks: readonly HookFailure[] } & (
   | { readonly already: true }
-  | { readonly already: false; readonly entries: number; readonly bytes: number; readonly new: boolean };
+  | { readonly already: false; readonly entries: number; readonly bytes: number; readonly new: boolean }
+);
 
 export async function unlock(call: Call): Promise<ExitStatus> {
   const { output } = call;
@@ -52,8 +55,7 @@ export async function unlockVault(call: Call, beforeCommit: () => void = () => {
   using client = await ControlClient.of(given);
   const { device, cached } = await client.request({ op: 'open' });
   if (cached) {
-    await commit(client, output, await unknownBaseline(reading, output));
-    return { already: true };
+    return { already: true, failedHooks: await commit(client, output, await unknownBaseline(reading, output)) };
   }
 
   const sealed = await reading;
@@ -61,8 +63,8 @@ export async function unlockVault(call: Call, beforeCommit: () => void = () => {
   const extracted = vault ? await fill(device, vault, output) : await fillNew(device, passphrase, output);
   const baseline = sealed ? baselineOf(sealed, extracted.contents) : newBaseline();
   beforeCommit();
-  await commit(client, output, baseline);
-  return { already: false, entries: extracted.entries, bytes: extracted.bytes, new: !sealed };
+  const failedHooks = await commit(client, output, baseline);
+  return { already: false, entries: extracted.entries, bytes: extracted.bytes, new: !sealed, failedHooks };
 }
 
 /** Extracts the vault into the enclave of `device`. */
@@ -98,11 +100,14 @@ function finish({ bytes }: Passphrase): void {
   writePassphraseCache(bytes);
 }
 
-async function commit(client: ControlClient, output: Output, baseline: Baseline): Promise<void> {
-  const { covers } = await client.request({ op: 'commit', baseline: encodeBaseline(baseline) });
+async function commit(client: ControlClient, output: Output, baseline: Baseline): Promise<readonly HookFailure[]> {
+  const request = { op: 'commit', baseline: encodeBaseline(baseline) } as const;
+  const { covers, failedHooks = [] } = await client.request(request);
   if (covers) {
     output.warn(`${BRIDGE_TARGET} held files: they lie covered until the lock, in the clear on the container's disk`);
   }
+  warnOfHooks(failedHooks, output);
+  return failedHooks;
 }
 
 function baselineOf(sealed: Buffer, contents: string): Baseline {

@@ -22,6 +22,8 @@ export interface Configuration {
   readonly stopSignals: ReadonlySet<number> | undefined;
   /** Milliseconds; undefined: never escalate. */
   readonly stopTimeout: number | undefined;
+  /** Milliseconds that each hook may take. */
+  readonly hookTimeout: number;
   readonly rescueDirectory: string | undefined;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat | 'auto';
@@ -35,6 +37,7 @@ const SWITCH: ReadonlyMap<string, boolean> = new Map([
 const DEFAULT_STOP_TIMEOUT: { milliseconds: number | undefined } = { milliseconds: 5000 };
 /** What TAZPOD_USER says where it is meant to say what it does without. */
 const FOLLOW_WORKSPACE = 'auto';
+const DEFAULT_HOOK_TIMEOUT = 10_000; // ms
 const SMALLEST_ENCLAVE = 2 ** 16;
 const LARGEST_ENCLAVE = 2 ** 36;
 
@@ -82,6 +85,12 @@ export function readConfiguration(
       parseTimeout,
       'a duration such as 5s or 500ms, or off',
     ).milliseconds,
+    hookTimeout: read(
+      'TAZPOD_HOOK_TIMEOUT',
+      DEFAULT_HOOK_TIMEOUT,
+      (text) => parseTimeout(text)?.milliseconds,
+      'a duration such as 10s or 500ms',
+    ),
     rescueDirectory: read(
       'TAZPOD_RESCUE_DIR',
       undefined,

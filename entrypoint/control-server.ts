@@ -7,9 +7,18 @@ import { createServer, Socket, type Server } from 'node:net';
 
 import { errnoName, reasonOf, TazpodError } from '../lib/errors.ts';
 import { CONTROL_SOCKET } from '../lib/paths.ts';
-import { decodeRequest, encodeReply, LineReader, refuse, type Reply, type Request } from '../lib/protocol.ts';
+import {
+  decodeRequest,
+  encodeReply,
+  LineReader,
+  refuse,
+  type Replies,
+  type Reply,
+  type Request,
+} from '../lib/protocol.ts';
 import { withoutBrokenPipe } from './broken-pipe.ts';
 import { connectPair } from './connection-pair.ts';
+import type { Hooks } from './hooks.ts';
 import type { Client, Keeper } from './keeper.ts';
 import type { Log } from './log.ts';
 import type { Operator } from './operator.ts';
@@ -21,14 +30,17 @@ const MOST_UNANSWERED = 16;
 
 export class ControlServer {
   readonly #keeper: Keeper;
+  readonly #hooks: Hooks;
   readonly #facts: InitFacts;
   readonly #log: Log;
+  readonly #workers = new WeakSet<Client>();
   readonly #connections = new Set<() => void>();
   #server: Server | undefined;
   #isDeaf = false;
 
-  constructor(keeper: Keeper, facts: InitFacts, log: Log) {
+  constructor(keeper: Keeper, hooks: Hooks, facts: InitFacts, log: Log) {
     this.#keeper = keeper;
+    this.#hooks = hooks;
     this.#facts = facts;
     this.#log = log;
   }
@@ -81,6 +93,7 @@ export class ControlServer {
   connectWorker(saves: boolean): { descriptor: number; ended: Promise<void> } {
     const { own, other } = connectPair();
     const client = {};
+    this.#workers.add(client);
     if (saves) this.#keeper.reserve(client);
     return { descriptor: other, ended: this.#serve(new Socket({ fd: own }), client) };
   }
@@ -167,7 +180,9 @@ export class ControlServer {
       case 'open':
         return this.#keeper.open(client);
       case 'commit':
-        return this.#keeper.commit(client, request.baseline);
+        return this.#commit(client, request.baseline);
+      case 'locking':
+        return this.#prepareLock();
       case 'save':
         return this.#keeper.save(client);
       case 'replace':
@@ -181,6 +196,18 @@ export class ControlServer {
       case 'close':
         return this.#keeper.close(client, 'kill' in request ? request.caller : undefined);
     }
+  }
+
+  /** The hooks of an unlock run before the answer: who has unlocked finds done what they do. At boot it is not ours to wait. */
+  async #commit(client: Client, baseline: string): Promise<Replies['commit']> {
+    const isNew = this.#keeper.state === 'opening';
+    const reply = this.#keeper.commit(client, baseline);
+    if (!isNew || this.#workers.has(client)) return reply;
+    return { ...reply, failedHooks: await this.#hooks.run('unlocked') };
+  }
+
+  async #prepareLock(): Promise<Replies['locking']> {
+    return { failedHooks: this.#keeper.state === 'unlocked' ? await this.#hooks.run('locking') : [] };
   }
 }
 

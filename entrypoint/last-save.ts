@@ -8,8 +8,9 @@ import type { ControlServer } from './control-server.ts';
 import { rescueNow, saveNow } from './emergency.ts';
 import type { Keeper } from './keeper.ts';
 import type { Log } from './log.ts';
+import { printable } from './printable.ts';
 import { exitStatusOf } from './reaper.ts';
-import { adviceOn, printable, rescueDirectories } from './rescue.ts';
+import { adviceOn, rescueDirectories } from './rescue.ts';
 import type { Stop } from './stop.ts';
 import { killWorker, type SpawnWorker, type Workers } from './worker.ts';
 

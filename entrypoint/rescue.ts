@@ -10,6 +10,7 @@ import { containerId } from './container-id.ts';
 import { Directory } from './directory.ts';
 import { mountOf, type Mount } from './mountinfo.ts';
 import type { Operator } from './operator.ts';
+import { printable } from './printable.ts';
 
 /**
  * Makes our own rescue directory, which is the operator's, in directories that are root's. Where it cannot be made (no
@@ -87,9 +88,4 @@ function isRam(mount: Mount | undefined): boolean {
 
 function shellWord(path: string): string {
   return /^[\w./-]+$/.test(path) ? path : `'${printable(path).replaceAll("'", "'\\''")}'`;
-}
-
-/** The path is the operator's choice: nothing in it may reach a terminal but printable text. */
-export function printable(path: string): string {
-  return path.replaceAll(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, '?');
 }

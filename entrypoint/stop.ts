@@ -15,6 +15,8 @@ const AFTER_COMMAND = 4000; // ms
 const WHOLE = 9000; // ms
 /** What of it is for an encrypted copy, when the last save has not ended by then. */
 const FOR_RESCUE = 1200; // ms
+/** What of it hooks must leave to what comes after them: the drain, the last save, the lock. */
+const AFTER_HOOKS = 3000; // ms
 /** What is still there so long after a KILL waits for a disk that does not answer, and cannot be ended. */
 const KILL_PATIENCE = 1000; // ms
 
@@ -25,6 +27,7 @@ export class Stop {
   readonly #log: Log;
   readonly #deadline = Promise.withResolvers<void>();
   readonly #saveEnds = Promise.withResolvers<void>();
+  readonly #hooksEnd = Promise.withResolvers<void>();
   readonly #givenUp = Promise.withResolvers<void>();
   readonly #timers: NodeJS.Timeout[] = [];
   #requested: number | undefined;
@@ -58,6 +61,11 @@ export class Stop {
     return this.#saveEnds.promise;
   }
 
+  /** Resolves when hooks that still run have to make room for what comes after them. */
+  get hooksEnd(): Promise<void> {
+    return this.#hooksEnd.promise;
+  }
+
   /** Milliseconds that a save which begins now may take. */
   get remainingForSave(): number {
     return Math.max(this.remaining - FOR_RESCUE, this.remaining / 2);
@@ -68,9 +76,10 @@ export class Stop {
     return this.#givenUp.promise;
   }
 
-  /** A stop was asked for. The second time, the command's time is over at once, unless it has no limit. */
+  /** A stop was asked for. The second time, the command's time is over at once, unless it has no limit; so is that of hooks. */
   request(): void {
     if (this.isRequested) {
+      if (this.#commandIsGone) this.#hooksEnd.resolve();
       if (this.#timeout === undefined) return;
       this.#log.info('second stop request: not waiting for the command any longer');
       this.#kill();
@@ -97,6 +106,7 @@ export class Stop {
   #startDeadline(requested: number): void {
     const commandEnds = this.#timeout === undefined ? Date.now() : requested + this.#timeout;
     this.#ends = Math.max(commandEnds + AFTER_COMMAND, requested + WHOLE);
+    this.#after(this.remaining - AFTER_HOOKS, () => this.#hooksEnd.resolve());
     this.#after(this.remaining - FOR_RESCUE, () => this.#saveEnds.resolve());
     this.#after(this.remaining, () => this.#deadline.resolve());
   }

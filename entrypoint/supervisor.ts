@@ -17,6 +17,7 @@ import { giveStandardStreams } from './descriptors.ts';
 import { drain, KILL_PATIENCE } from './drain.ts';
 import { prepareMountPoint } from './enclave.ts';
 import { environmentBytes, operatorEnvironment, withoutVariable } from './environment.ts';
+import { Hooks } from './hooks.ts';
 import { prepareIdentity } from './identity.ts';
 import { Keeper } from './keeper.ts';
 import { LastSave, LOST } from './last-save.ts';
@@ -76,6 +77,7 @@ export class Supervisor {
   #autosave: Autosave | undefined;
   #autolock: Autolock | undefined;
   #transfer: Transfer | undefined;
+  #hooks: Hooks | undefined;
   readonly #commandRuns = Promise.withResolvers<void>();
 
   constructor({ args, configuration, descriptors, passphrase }: Inherited, log: Log) {
@@ -125,13 +127,18 @@ export class Supervisor {
       const environment = operatorEnvironment(environmentBytes(), operator);
       await this.#prepare(operator, environment);
       await this.#unlock(operator);
+      await this.#runUnlockedHooks();
       const exit = await this.#runCommand(operator, environment);
+      await this.#runLastHooks();
       await this.#endProcesses();
       await this.#lastSave?.save();
       const status = exitStatusOf(exit);
       return this.#args.remapped.has(status) ? 0 : status;
     } catch (error) {
-      if (error instanceof BootAborted) return error.status;
+      if (error instanceof BootAborted) {
+        await this.#endAbortedBoot();
+        return error.status;
+      }
       if (error instanceof CannotRun) {
         this.#log.error(error.message);
         return error.status;
@@ -178,12 +185,14 @@ export class Supervisor {
       return;
     }
     this.#keeper = new Keeper(operator, this.#configuration.enclaveSize, this.#log);
+    const timeout = this.#configuration.hookTimeout;
+    this.#hooks = new Hooks({ operator, environment, reaper: this.#reaper, stop: this.#stop, timeout }, this.#log);
     const facts = {
       stopSignals: this.#stopSignals,
       stopTimeout: this.#configuration.stopTimeout,
       autosave: () => this.#autosave?.state ?? 'off',
     };
-    this.#server = new ControlServer(this.#keeper, facts, this.#log);
+    this.#server = new ControlServer(this.#keeper, this.#hooks, facts, this.#log);
     // A worker takes the passphrase that it is given, or asks: the file is PID 1's to open.
     const forWorkers = withoutVariable(environment, 'TAZPOD_PASSPHRASE_FILE');
     const spawn: SpawnWorker = (verb, connection, input) => spawnWorker(operator, forWorkers, verb, connection, input);
@@ -245,6 +254,22 @@ export class Supervisor {
     }
   }
 
+  /** What follows an unlock comes before the command, which may need it. */
+  async #runUnlockedHooks(): Promise<void> {
+    if (this.#keeper?.state !== 'unlocked') return;
+    const aborted = await Promise.race([this.#hooks?.run('unlocked').then(() => undefined), this.#router.aborted]);
+    if (aborted !== undefined) throw new BootAborted(aborted);
+  }
+
+  /** What a hook has changed before a signal aborted the boot is saved as anybody's work. */
+  async #endAbortedBoot(): Promise<void> {
+    if (this.#keeper?.state !== 'unlocked') return;
+    this.#stop.request();
+    this.#stop.commandEnded();
+    await this.#endProcesses();
+    await this.#lastSave?.save();
+  }
+
   async #runCommand(operator: Operator, environment: readonly Buffer[]): Promise<Exit> {
     const { command, group } = this.#args;
     // A signal may have come while nobody waited for one.
@@ -282,11 +307,19 @@ export class Supervisor {
       this.#workers.start('save');
   }
 
+  /** The command has ended, whatever else still runs: hooks may use all that is there. */
+  async #runLastHooks(): Promise<void> {
+    this.#keeper?.refuseUnlocks();
+    await this.#hooks?.run('stopping');
+    if (this.#keeper?.state === 'unlocked') await this.#hooks?.run('locking');
+  }
+
   async #endProcesses(): Promise<void> {
     this.#transfer?.end();
     this.#autosave?.end();
     this.#autolock?.end();
     this.#keeper?.refuseUnlocks();
+    await this.#hooks?.end();
     for (const worker of this.#workers?.running ?? []) {
       // It may wait for the turn of a client that only the drain will end; the last save makes up for it.
       await endsWithin(worker, Math.min(WORKER_PATIENCE, this.#remainingForProcesses));

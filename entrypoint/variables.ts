@@ -71,6 +71,12 @@ export const VARIABLES: readonly Variable[] = [
     meaning: 'from a stop request to `SIGKILL`; `off`: never, exactly as tini',
   },
   {
+    name: 'TAZPOD_HOOK_TIMEOUT',
+    standard: '`10s`',
+    summary: 'what each hook may take (default 10s)',
+    meaning: 'what each hook may take ([docs/hooks.md](docs/hooks.md))',
+  },
+  {
     name: 'TAZPOD_RESCUE_DIR',
     standard: '–',
     summary: 'where a rescue copy goes first',

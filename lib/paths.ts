@@ -7,6 +7,9 @@ export const VAULT_FILE = '/workspace/.tazpod/vault/vault.tar.aes';
 /** Where a copy goes that could not be saved, and nowhere else was to be had. */
 export const RESCUE_DIRECTORY = '/var/lib/tazpod/rescue';
 
+/** Where the image's hooks are: a directory NAME.d for each of the events that they are run at. */
+export const HOOKS_DIRECTORY = '/etc/tazpod/hooks';
+
 /** The operator's home; the enclave and the AWS bridge are names in it. */
 export const HOME = '/home/tazpod';
 export const ENCLAVE_NAME = 'secrets';

@@ -27,6 +27,8 @@ const MAX_PATH_LENGTH = 4096;
  * - `status`: what is the state? With `holders` also who holds the enclave, which takes a look at every process.
  * - `open`: begin an unlock: mount the enclave.
  * - `commit`: end it: bridge `.aws`; from here on the state is unlocked.
+ * - `locking`: a lock is about to be asked for: run the hooks that come before it. Answered when they have ended, or their
+ *   time is over. Before `save`, so that a hook may save, too.
  * - `save`: take the saver's lock (waits while another holds it) and learn what was saved last.
  * - `replace`: may what was packed be put in its place on disk now? Asked by every saver right before: once the enclave is
  *   being wiped it may have been packed half wiped, and is refused. `baseline` describes the vault as it is about to be.
@@ -43,6 +45,7 @@ export type Request =
   | { readonly op: 'status'; readonly holders?: true }
   | { readonly op: 'open' }
   | { readonly op: 'commit'; readonly baseline: string }
+  | { readonly op: 'locking' }
   | { readonly op: 'save' }
   | { readonly op: 'replace'; readonly baseline?: string }
   | { readonly op: 'saved'; readonly baseline: string; readonly bytes: number }
@@ -87,6 +90,13 @@ export interface EnclaveFacts {
   readonly holders?: readonly Holder[];
 }
 
+/** A hook that failed, which keeps nothing from its course. */
+export interface HookFailure {
+  /** As `unlocked.d/NAME`. */
+  readonly hook: string;
+  readonly reason: string;
+}
+
 /** What PID 1 answers to each request. */
 export interface Replies {
   status: {
@@ -120,7 +130,10 @@ export interface Replies {
     readonly bridge: BridgeKind;
     /** The home's `.aws` was a directory with contents, which lie covered, in the clear, until the lock. */
     readonly covers: boolean;
+    /** Hooks that follow an unlock: they have ended. Not there for a worker of PID 1's, which need not wait for them. */
+    readonly failedHooks?: readonly HookFailure[];
   };
+  locking: { readonly failedHooks: readonly HookFailure[] };
   save: {
     readonly device: number;
     readonly baseline: string;
@@ -178,6 +191,7 @@ export function decodeRequest(line: string): Request {
   const op = value['op'];
   switch (op) {
     case 'open':
+    case 'locking':
     case 'save':
     case 'unchanged':
       return { op };

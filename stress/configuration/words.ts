@@ -25,6 +25,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   TAZPOD_AUTOLOCK: words('off last-shell LAST-SHELL on constructor __proto__ toString'),
   TAZPOD_STOP_SIGNAL: [...SIGNALS, 'TERM INT', 'TERM,  INT', 'TERM,NOPE'],
   TAZPOD_STOP_TIMEOUT: words('5s 500ms off 0 0s 1m 1.5s 1.0005 999999999m 2147483647ms 2147483648ms -1s 1h 5S .5'),
+  TAZPOD_HOOK_TIMEOUT: words('10s 500ms off 0 1h -1'),
   TAZPOD_RESCUE_DIR: words('/var/lib/x relative / //x /proc'),
   TAZPOD_LOG_LEVEL: words(
     'info fatal error warn debug trace silent INFO toString __proto__ constructor hasOwnProperty',

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { GROUPS, HELP, VERBS } from '../../cli/verbs.ts';
 import { type ErrorCode, TazpodError } from '../../lib/errors.ts';
 import { ENCLAVE, VAULT_FILE } from '../../lib/paths.ts';
+import { placeHooks, SHOW_HOOKS } from '../support/hooks.ts';
 import { CODES, faultsOf, neverSeen, SECTIONS } from '../support/json-page.ts';
 import { createPod, startPod } from '../support/pod.ts';
 import type { Running, Sandbox } from '../support/sandbox.ts';
@@ -19,8 +20,11 @@ let running: Running;
 
 beforeAll(async () => {
   pod = await createPod();
+  const fails = '#!/bin/sh\nexit 1\n';
+  await placeHooks(pod, { 'unlocked.d/10-fails': fails, 'locking.d/10-fails': fails });
   // What is written to the pipe comes out here: how processes inside say that they are ready.
-  running = await startPod(pod, ['sh', '-c', 'mkfifo -m 666 /tmp/news; exec 4<>/tmp/news; echo ready; cat <&4']);
+  const command = ['sh', '-c', 'mkfifo -m 666 /tmp/news; exec 4<>/tmp/news; echo ready; cat <&4'];
+  running = await startPod(pod, command, { prepare: SHOW_HOOKS });
   await running.stdout.waitFor('ready');
 });
 

@@ -18,6 +18,7 @@ const NAMES = [
   'AUTOLOCK',
   'STOP_SIGNAL',
   'STOP_TIMEOUT',
+  'HOOK_TIMEOUT',
   'RESCUE_DIR',
   'LOG_LEVEL',
   'LOG_FORMAT',

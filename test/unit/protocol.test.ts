@@ -22,6 +22,7 @@ const requests: Request[] = [
   { op: 'unchanged' },
   { op: 'open' },
   { op: 'commit', baseline: '' },
+  { op: 'locking' },
   { op: 'save' },
   { op: 'saved', baseline: '\u0000"\n é 🔐', bytes: 2 ** 40 + 1 },
   { op: 'replace' },

@@ -77,6 +77,8 @@ async function perform(socket: Socket, request: Request): Promise<Replies[keyof 
       opening = undefined;
       since = Date.now();
       return { bridge: 'mount', covers: false };
+    case 'locking':
+      return { failedHooks: [] };
     case 'save':
       await turnOf(socket);
       if (baseline === undefined) throw new TazpodError('locked', 'cannot save: the vault is locked');
