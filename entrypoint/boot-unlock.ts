@@ -78,7 +78,11 @@ function openPassphrase({ passphrase, passphraseFile, operator }: BootUnlock): n
 
 async function runWorker(boot: BootUnlock, passphrase: number | undefined, prompts: boolean): Promise<void> {
   const { workers, keeper, aborted, terminal, hasSocket } = boot;
-  const worker = workers.start('unlock', { passphrase, terminal: prompts ? terminal : undefined });
+  const worker = workers.start('unlock', {
+    passphrase,
+    terminal: prompts ? terminal : undefined,
+    progress: true,
+  });
   const abort = aborted.then((signal) => new BootAborted(signal));
   const end = await Promise.race([worker.ended, abort]);
   if (end instanceof BootAborted) {

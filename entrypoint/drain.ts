@@ -19,10 +19,17 @@ export const KILL_PATIENCE = 2000; // ms
  * Ends all other processes.
  * @param grace milliseconds between TERM and KILL; 0: KILL at once
  * @param patience milliseconds that the kernel may take to end what was killed
+ * @param begin is told the pids of those that there are, if there are any
  * @returns the pids that cannot be ended
  */
-export async function drain(grace: number, patience: number): Promise<number[]> {
-  if (isAlone() || remaining().length === 0) return [];
+export async function drain(
+  grace: number,
+  patience: number,
+  begin: (pids: readonly number[]) => void,
+): Promise<number[]> {
+  const pids = isAlone() ? [] : remaining();
+  if (pids.length === 0) return [];
+  begin(pids);
   if (grace > 0) {
     send(SIGTERM);
     // What is stopped would not see the signal.

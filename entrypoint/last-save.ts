@@ -45,7 +45,8 @@ export class LastSave {
     if (keeper.state !== 'unlocked') return;
     // A client that has begun a save, and does not end, is not waited for.
     server.hangUp();
-    const saver = workers.start('save');
+    this.#log.info('saving the vault');
+    const saver = workers.start('save', { progress: true });
     const exit = await Promise.race([saver.ended, stop.saveEnds]);
     if (exit === undefined) killWorker(saver);
     if (this.#isSaved(exit === undefined ? undefined : exitStatusOf(exit))) return;

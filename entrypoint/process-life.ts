@@ -1,8 +1,9 @@
-// Whether a process lives, whose child it is and at which terminal it is, from /proc/PID/stat (proc_pid_stat(5)).
+// Whether a process lives, whose child it is, at which terminal, and what it is called, from /proc/PID/stat (proc_pid_stat(5)).
 
 import { readFileSync } from 'node:fs';
 
 import { errnoName } from '../lib/errors.ts';
+import { printable } from './printable.ts';
 
 export interface Life {
   /** The name of its program's file, at most 15 bytes; a process may give itself another. */
@@ -35,4 +36,12 @@ export function readLife(pid: number): Life | undefined {
     if (errnoName(error) === undefined) throw error;
     return undefined;
   }
+}
+
+/** For the log: `process 123 (make)`. The name of its program, without arguments, which may be anybody's secrets. */
+export function describeProcess(pid: number): string {
+  const name = readLife(pid)?.name;
+  return name === undefined
+    ? `process ${pid}`
+    : `process ${pid} (${printable(Buffer.from(name, 'latin1').toString())})`;
 }

@@ -23,6 +23,7 @@ import { Keeper } from './keeper.ts';
 import { LastSave, LOST } from './last-save.ts';
 import type { Log } from './log.ts';
 import { findOperator, type Operator } from './operator.ts';
+import { describeProcess } from './process-life.ts';
 import { applyAttributes, becomeSubreaper, nameProcess, setParentDeathSignal } from './process-attributes.ts';
 import { exitStatusOf, Reaper, type Exit } from './reaper.ts';
 import { claimRuntimeDirectory } from './runtime-directory.ts';
@@ -46,6 +47,8 @@ const DRAIN_GRACE = 2000; // ms
 const LEAST_KILL_PATIENCE = 100; // ms
 /** How long a save that is under way may take when the command is gone. */
 const WORKER_PATIENCE = 1000; // ms
+/** Of processes that are about to be ended so many are named. */
+const MOST_NAMED = 5;
 /** What a drain leaves of a deadline for the last save, and for a rescue when that fails. */
 const KEPT_FOR_SAVE = 2500; // ms
 
@@ -78,6 +81,7 @@ export class Supervisor {
   #autolock: Autolock | undefined;
   #transfer: Transfer | undefined;
   #hooks: Hooks | undefined;
+  #command: number | undefined;
   readonly #commandRuns = Promise.withResolvers<void>();
 
   constructor({ args, configuration, descriptors, passphrase }: Inherited, log: Log) {
@@ -288,10 +292,12 @@ export class Supervisor {
     const ended = this.#reaper.exitOf(pid);
     this.#router.commandRuns(pid, group);
     this.#keeper?.commandRuns(pid);
+    this.#command = pid;
     this.#commandRuns.resolve();
     void this.#log.load();
     using _trim = trimSoon();
     const exit = (await Promise.race([ended, this.#stop.givenUp])) ?? { signal: SIGKILL };
+    this.#command = undefined;
     this.#router.commandEnded();
     this.#stop.commandEnded();
     if (this.#terminal !== undefined) takeForeground(this.#terminal);
@@ -303,8 +309,10 @@ export class Supervisor {
   #stopRequested(): void {
     const isFirst = !this.#stop.isRequested;
     this.#stop.request();
-    if (isFirst && this.#keeper?.state === 'unlocked' && this.#workers?.running.length === 0)
-      this.#workers.start('save');
+    if (!isFirst) return;
+    const command = this.#command;
+    this.#log.info(`stop requested${command === undefined ? '' : `: waiting for ${describeProcess(command)}`}`);
+    if (this.#keeper?.state === 'unlocked' && this.#workers?.running.length === 0) this.#workers.start('save');
   }
 
   /** The command has ended, whatever else still runs: hooks may use all that is there. */
@@ -321,19 +329,27 @@ export class Supervisor {
     this.#keeper?.refuseUnlocks();
     await this.#hooks?.end();
     for (const worker of this.#workers?.running ?? []) {
+      this.#log.info(`waiting for ${describeProcess(worker.pid)}`);
       // It may wait for the turn of a client that only the drain will end; the last save makes up for it.
       await endsWithin(worker, Math.min(WORKER_PATIENCE, this.#remainingForProcesses));
       await endWorker(worker);
     }
     const isPatient = this.#configuration.stopTimeout !== undefined;
     const grace = isPatient ? Math.min(DRAIN_GRACE, this.#remainingForProcesses) : 0;
-    const left = await drain(grace, Math.min(KILL_PATIENCE, this.#remainingForProcesses + LEAST_KILL_PATIENCE));
+    const patience = Math.min(KILL_PATIENCE, this.#remainingForProcesses + LEAST_KILL_PATIENCE);
+    const left = await drain(grace, patience, (pids) => this.#log.info(`ending ${listed(pids)}`));
     if (left.length > 0) this.#log.warn(`cannot end ${left.length === 1 ? 'process' : 'processes'} ${left.join(', ')}`);
   }
 
   get #remainingForProcesses(): number {
     return Math.max(0, this.#stop.remaining - KEPT_FOR_SAVE);
   }
+}
+
+/** Who they are; of many, the first. */
+function listed(pids: readonly number[]): string {
+  const more = pids.length - MOST_NAMED;
+  return `${pids.slice(0, MOST_NAMED).map(describeProcess).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 /** Lets the event loop deliver what has arrived. */

@@ -27,6 +27,8 @@ export interface WorkerInput {
   readonly rescue?: readonly string[] | undefined;
   /** Nothing that it says comes out. */
   readonly silent?: boolean;
+  /** It shows how far it is, where that is a terminal: nobody else is writing to it. */
+  readonly progress?: boolean;
 }
 
 /** Starts a worker on a connection, and answers its pid. */
@@ -126,7 +128,7 @@ export function spawnWorker(
   environment: readonly Buffer[],
   verb: WorkerVerb,
   connection: number,
-  { passphrase, terminal, rescue = [], silent = false }: WorkerInput = {},
+  { passphrase, terminal, rescue = [], silent = false, progress = false }: WorkerInput = {},
 ): number {
   const input = terminal ?? openSync('/dev/null', 'r+');
   // What a worker prints is messages: standard output is the command's.
@@ -139,6 +141,7 @@ export function spawnWorker(
   ]);
   // What was done, PID 1's own log tells.
   const words = ['tazpod', verb, '--quiet', '--control-fd', String(CONTROL)];
+  if (progress) words.push('--progress');
   // A directory's name may begin with a hyphen.
   words.push(...rescue.map((directory) => `--rescue=${directory}`));
   if (passphrase !== undefined) {
