@@ -329,7 +329,6 @@ export class Supervisor {
     this.#keeper?.refuseUnlocks();
     await this.#hooks?.end();
     for (const worker of this.#workers?.running ?? []) {
-      this.#log.info(`waiting for ${describeProcess(worker.pid)}`);
       // It may wait for the turn of a client that only the drain will end; the last save makes up for it.
       await endsWithin(worker, Math.min(WORKER_PATIENCE, this.#remainingForProcesses));
       await endWorker(worker);

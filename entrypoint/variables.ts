@@ -74,7 +74,7 @@ export const VARIABLES: readonly Variable[] = [
     name: 'TAZPOD_HOOK_TIMEOUT',
     standard: '`10s`',
     summary: 'what each hook may take (default 10s)',
-    meaning: 'what each hook may take ([docs/hooks.md](docs/hooks.md))',
+    meaning: 'what each hook may take, a program of the image that runs at an unlock, a lock or a stop',
   },
   {
     name: 'TAZPOD_RESCUE_DIR',

@@ -29,7 +29,8 @@ function dockerfile(): string {
 describeContainers('an image with hooks', () => {
   test('has them run at each unlock, before each lock, and at the end, with what they say in the log', async () => {
     await using image = await buildFrom(dockerfile());
-    await using volumes = await Volumes.create();
+    // `tazpod unlock` reads it as the operator.
+    await using volumes = await Volumes.create({ secretMode: 0o444 });
     const command = ['sh', '-c', `cat ${COPY}; echo ready; exec sleep infinity`];
     const options = { image: image.name, flags: volumes.mayMount, environment: BY_FILE, command };
     await using container = await Container.start(options);

@@ -95,6 +95,7 @@ describe('a lock', () => {
       unmounted: true,
       holders: [],
       ended: [],
+      failedHooks: [],
     });
     expect(await traces(pod, running)).toEqual(NOTHING);
     expect(await savedContents(pod.bundle)).toEqual({ ...CONTENTS, more: 'more\n' });

@@ -91,7 +91,8 @@ describe('a stop request saves, locks and leaves nothing', () => {
     });
     await running.stdout.waitFor('ready');
     running.signal('SIGTERM');
-    // The checkpoint: the first request has arrived, then.
+    // Two signals that nobody has taken yet are one.
+    await running.stderr.waitFor('stop requested');
     await running.exec(['sh', '-c', WRITE], { user: OPERATOR });
     expect(await stop(running)).toBe(137);
     expect(await savedContents(pod.bundle)).toEqual(WRITTEN);

@@ -35,6 +35,7 @@ test('tells as JSON what it did', async () => {
     unmounted: true,
     holders: [],
     ended: [],
+    failedHooks: [],
   });
 });
 

@@ -125,6 +125,7 @@ describe('over an inherited connection, as a worker of PID 1', () => {
 
   test('who holds the enclave after a lock is named, with nothing that a terminal would obey', async () => {
     const { status, stderr } = await worker(['lock', '--discard'], {
+      locking: { ok: true, failedHooks: [] },
       save: { ok: true, device: 0, baseline: '' },
       close: { ok: true, unmounted: true, holders: [{ pid: 7, command: 'vi\u001b[31m\u202e x' }], ended: [] },
     });

@@ -37,6 +37,7 @@ test('called by root it works as the operator, with the passphrase of its enviro
     entries: 4,
     bytes: 232,
     new: false,
+    failedHooks: [],
     waiting: [],
   });
   expect(await session.shell('stat -c %U secrets/.aws/credentials')).toBe('tazpod');
