@@ -179,6 +179,20 @@ describe('the hooks of a lock', () => {
     expect(await savedContents(pod.bundle)).toMatchObject({ 'hooks.txt': 'locking\n' });
   });
 
+  test('run around a `tazpod run` that unlocks, as those of the unlock do', async () => {
+    await using pod = await podWithHooks({
+      'unlocked.d/10-write': note(NOTES, 'unlocked'),
+      'locking.d/10-write': `${note(NOTES, 'locking')}exec ${TAZPOD} save\n`,
+    });
+    const variables = { TAZPOD_UNLOCK: 'never' };
+    const running = await start(pod, WAIT, { ...WITH_SECRET, variables });
+    await running.stdout.waitFor('ready');
+    const words = ['run', '--passphrase-file', '/run/secrets/passphrase', '--', 'cat', NOTES];
+    expect(await tazpod(running, ...words)).toMatchObject({ code: 0, stdout: 'unlocked' });
+    expect((await tazpod(running, 'status', '--unlocked')).code).toBe(18);
+    expect(await savedContents(pod.bundle)).toMatchObject({ 'hooks.txt': 'unlocked\nlocking\n' });
+  });
+
   test('keep nothing from being locked, failing or hanging', async () => {
     await using pod = await podWithHooks({ 'locking.d/10-fail': '#!/bin/sh\nexit 1\n', 'locking.d/20-hang': HANG });
     const running = await unlockedWith(pod, { variables: BRIEF });
