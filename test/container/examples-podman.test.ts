@@ -36,6 +36,7 @@ describeContainers('by podman without root', () => {
     shell.terminal.type('exit 3\r');
     expect(await shell.ended).toBe(3);
     expect(await podman.saved()).toEqual({ ...CONTENTS, added: 'by the shell\n' });
+    expect(await podman.leaks()).toEqual([]);
     expect(await podman.call(['ps', '--all', '--quiet'])).toMatchObject({ stdout: '' });
   });
 
@@ -72,6 +73,7 @@ describeContainers('by podman without root', () => {
     await change(second, 'by the second');
     expect(await podman.call(['pod', 'stop', 'tazpod'])).toMatchObject({ status: 0 });
     expect(await inVolume(podman)).toEqual({ ...CONTENTS, added: 'by the second\n' });
+    expect(await podman.leaks()).toEqual([]);
     expect(await podman.call(['kube', 'down', 'pod.yaml'])).toMatchObject({ status: 0 });
     expect(await podman.call(['ps', '--all', '--quiet'])).toMatchObject({ stdout: '' });
   });

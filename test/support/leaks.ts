@@ -4,6 +4,7 @@
 import { execa } from 'execa';
 
 import type { Container } from './container.ts';
+import { CANARIES } from './vault.ts';
 import type { Volumes } from './volumes.ts';
 
 /** Where a word was found. */
@@ -34,6 +35,15 @@ export async function leaks(
 /** What was made, changed or removed below the enclave or its bridge in the container's writable layer. */
 export async function secretsOnDisk(container: Container): Promise<string[]> {
   return (await container.changes()).filter((change) => /\/home\/tazpod\/(secrets|\.aws)\//.test(change));
+}
+
+/** The files of this machine, below some directories, that hold a passphrase or a secret in the clear. */
+export async function filesWithSecrets(directories: readonly string[]): Promise<string[]> {
+  const patterns = CANARIES.flatMap((canary) => ['-e', canary]);
+  const options = ['--recursive', '--text', '--files-with-matches', '--fixed-strings', '--devices=skip'];
+  const { exitCode, stdout } = await execa('grep', [...options, ...patterns, ...directories], { reject: false });
+  if (exitCode !== 0 && exitCode !== 1) throw new Error(`cannot search ${directories.join(', ')} (grep: ${exitCode})`);
+  return stdout.split('\n').filter((line) => line !== '');
 }
 
 function wordsIn(bytes: Buffer, words: readonly string[]): string[] {

@@ -4,10 +4,10 @@
 import { chmod, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { execa } from 'execa';
 
 import { VAULT_FILE, WORKSPACE } from '../../lib/paths.ts';
-import { CANARIES, defaultVault, openVault } from './vault.ts';
+import { filesWithSecrets } from './leaks.ts';
+import { defaultVault, openVault } from './vault.ts';
 
 const EXAMPLES = join(import.meta.dirname, '../../examples');
 
@@ -43,12 +43,8 @@ export class ProjectDirectory implements AsyncDisposable {
   }
 
   /** Its files that hold a passphrase or a secret in the clear. */
-  async leaks(): Promise<string[]> {
-    const patterns = CANARIES.flatMap((canary) => ['-e', canary]);
-    const words = ['--recursive', '--text', '--files-with-matches', '--fixed-strings', ...patterns, this.path];
-    const { exitCode, stdout } = await execa('grep', words, { reject: false });
-    if (exitCode !== 0 && exitCode !== 1) throw new Error(`cannot search ${this.path} (grep: ${exitCode})`);
-    return stdout.split('\n').filter((line) => line !== '');
+  leaks(): Promise<string[]> {
+    return filesWithSecrets([this.path]);
   }
 
   get #vault(): string {

@@ -12,6 +12,7 @@ import { findPrograms } from '../../build/debian.ts';
 import { VAULT_FILE, WORKSPACE } from '../../lib/paths.ts';
 import { docker, type Outcome } from './container.ts';
 import { IMAGE } from './image.ts';
+import { filesWithSecrets } from './leaks.ts';
 import { example } from './project-directory.ts';
 import { defaultVault, openVault, PASSPHRASE } from './vault.ts';
 
@@ -148,6 +149,11 @@ export class RootlessPodman implements AsyncDisposable {
   /** What the vault holds now. */
   async saved(): Promise<Record<string, string>> {
     return openVault(await readFile(this.#vault));
+  }
+
+  /** The files that hold a secret in the clear, of the workspace and of all that podman keeps: layers, volumes, logs. */
+  leaks(): Promise<string[]> {
+    return filesWithSecrets([join(this.#directory, 'workspace'), join(this.#directory, '.local')]);
   }
 
   /** Puts the first vault back. */
