@@ -3,13 +3,15 @@
 
 import { chmod, chown, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { execa } from 'execa';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
 import { ENCLAVE, VAULT_FILE } from '../../lib/paths.ts';
 import { OPERATOR_ID } from '../../sandbox/namespaces.ts';
+import { nsenterCommand } from '../../sandbox/nsenter.ts';
 import { Control } from '../support/control.ts';
 import { createPod, startPod, wordsInMemory } from '../support/pod.ts';
-import type { ExecResult, Running, Sandbox } from '../support/sandbox.ts';
+import { ENVIRONMENT, type ExecResult, type Running, type Sandbox } from '../support/sandbox.ts';
 import { KEYS, Terminal } from '../support/terminal.ts';
 import {
   CONTENTS,
@@ -25,7 +27,7 @@ const NEW = 'new-canary-3c5e with a blank';
 const CACHE = `${ENCLAVE}/.vault_pass`;
 const OLD_GIVEN = ['--passphrase-file', '-'];
 /** At how many, one after another, a change is killed. */
-const MOMENTS = 16;
+const MOMENTS = 8;
 const NEW_GIVEN = ['--new-passphrase-file', '/tmp/new'];
 
 // One container for all of them, unlocked with the same vault at the beginning of each.
@@ -378,6 +380,66 @@ describe.each(['unlocked', 'locked'])('%s', (state) => {
     expect(names.filter((name) => /conflict/.test(name))).toEqual([]);
   });
 });
+
+/** The steps that a change ends with, in their order: the first system call of that name, or that is given that path. */
+const STEPS = {
+  'the cache is replaced': ['rename'],
+  'the old file becomes the backup': ['link'],
+  'the new file replaces it': ['unlink'],
+  'PID 1 is told': ['fsync', dirname(VAULT_FILE)],
+} as const;
+
+describe('killed right before', () => {
+  /** Which passphrases there are when it is killed there, and after the next save. */
+  const rows = [
+    { step: 'the cache is replaced', killed: { cache: PASSPHRASE, file: PASSPHRASE }, saved: PASSPHRASE },
+    { step: 'the old file becomes the backup', killed: { cache: NEW, file: PASSPHRASE }, saved: NEW },
+    { step: 'the new file replaces it', killed: { cache: NEW, file: PASSPHRASE }, saved: NEW },
+    { step: 'PID 1 is told', killed: { cache: NEW, file: NEW }, saved: NEW },
+  ] as const;
+
+  test.each(rows)('$step, unlocked: the next save goes on from there', async ({ step, killed, saved }) => {
+    await killAt(step);
+    const file = await readFile(vaultPath(pod.bundle));
+    expect({ cache: await cached(), file: (await passphrasesOf(file, [PASSPHRASE, NEW]))[0] }).toEqual(killed);
+    expect(await tazpod(['lock'])).toMatchObject({ code: 0 });
+    expect(await savedContents(pod.bundle, saved)).toEqual(CONTENTS);
+    const names = await readdir(dirname(vaultPath(pod.bundle)));
+    expect(names.filter((name) => name.includes('conflict'))).toEqual([]);
+  });
+
+  test.each([
+    { step: 'the old file becomes the backup', opens: PASSPHRASE },
+    { step: 'the new file replaces it', opens: PASSPHRASE },
+    { step: 'PID 1 is told', opens: NEW },
+  ] as const)('$step, locked: the file is the one or the other', async ({ step, opens }) => {
+    await tazpod(['lock']);
+    await killAt(step);
+    expect(await savedContents(pod.bundle, opens)).toEqual(CONTENTS);
+    await unlock(opens);
+  });
+});
+
+/** Runs a change that the kernel ends before that step: strace(1) has the signal come with the system call. */
+async function killAt(step: keyof typeof STEPS): Promise<void> {
+  const [call, path] = STEPS[step];
+  const words = ['tazpod', 'passwd', ...NEW_GIVEN, '--passphrase-file', '/tmp/old'];
+  const command = nsenterCommand(running.pid, pod.bundle.namespaces, words, OPERATOR_ID);
+  const inject = [
+    '-e',
+    `trace=${call}`,
+    '-e',
+    `inject=${call}:signal=KILL:when=1`,
+    ...(path === undefined ? [] : ['-P', path]),
+  ];
+  const traced = await execa('strace', ['-f', '-qq', '-o', '/dev/null', ...inject, ...command], {
+    env: ENVIRONMENT,
+    extendEnv: false,
+    reject: false,
+  });
+  expect(traced.stderr).not.toContain('passphrase changed');
+  expect([traced.exitCode, traced.signal]).toContainEqual(traced.signal === undefined ? 137 : 'SIGKILL');
+}
 
 test('killed between the cache and the file, the next save takes it to the new one', async () => {
   // As it is then: nothing else has changed, and what was being written beside the cache may lie there.
