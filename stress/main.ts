@@ -15,10 +15,11 @@ import { kills } from './kills.ts';
 import { Progress } from './progress.ts';
 import { protocol } from './protocol.ts';
 import { spell, spellDuration, writePage, writeResult } from './record.ts';
+import { saveFaults } from './save-faults.ts';
 import { swaps } from './swaps.ts';
 import { TooManyFailures, type Stress, type StressOutcome } from './stress.ts';
 
-const STRESSES: readonly Stress[] = [archives, bytes, protocol, configuration, swaps, kills, faults];
+const STRESSES: readonly Stress[] = [archives, bytes, protocol, configuration, swaps, kills, faults, saveFaults];
 const names = STRESSES.map(({ name }) => name);
 
 const MOST_FAILURES = 10;
