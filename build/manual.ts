@@ -7,7 +7,7 @@ import { EXIT_STATUSES as INIT_STATUSES, FLAGS, PURPOSE as INIT_PURPOSE, SYNOPSI
 import { TERMINAL_VARIABLES, TINI_VARIABLES, type Variable, VARIABLES } from '../entrypoint/variables.ts';
 import { VERSION } from '../entrypoint/version.ts';
 import { EXIT_STATUSES } from '../lib/errors.ts';
-import { BRIDGE_TARGET, CONTROL_SOCKET, ENCLAVE, VAULT_FILE } from '../lib/paths.ts';
+import { BRIDGE_TARGET, CONTROL_SOCKET, ENCLAVE, HOOKS_DIRECTORY, VAULT_FILE } from '../lib/paths.ts';
 import { page, paragraphs, section, subsection, terms, title } from './roff.ts';
 
 /** Those that the tool itself heeds; the others are PID 1's. */
@@ -19,6 +19,10 @@ const FILES: [string, string][] = [
   [ENCLAVE, 'the enclave: the contents of the vault, in RAM, while it is unlocked'],
   [BRIDGE_TARGET, "the enclave's .aws"],
   [CONTROL_SOCKET, 'where tazpod speaks to PID 1'],
+  [
+    HOOKS_DIRECTORY,
+    'programs that run, as the operator, when the vault has been unlocked (unlocked.d), before it is locked (locking.d), and before the container ends (stopping.d)',
+  ],
 ];
 
 /** tazpod(1) */

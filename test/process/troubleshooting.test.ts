@@ -8,6 +8,7 @@ import { describe, expect, test } from 'vitest';
 
 import { CAPABILITIES } from '../../sandbox/launch.ts';
 import { BRIDGE_TARGET, CONTROL_SOCKET, ENCLAVE, VAULT_FILE } from '../../lib/paths.ts';
+import { placeHooks, SHOW_HOOKS } from '../support/hooks.ts';
 import { createPod, SECRET_FILE, startPod, WAIT, WITH_SECRET, type PodOptions } from '../support/pod.ts';
 import { INITS, type Running, type Sandbox } from '../support/sandbox.ts';
 import { CONTENTS, defaultVault, sealVault, vaultPath } from '../support/vault.ts';
@@ -160,6 +161,14 @@ const SITUATIONS: Readonly<Record<string, Situation>> = {
     variables: { TAZPOD_STOP_TIMEOUT: '1s' },
     command: ['sh', '-c', 'trap "" TERM; echo ready; while :; do sleep 1; done'],
     meanwhile: async () => '',
+  },
+  'the hook … failed: …': {
+    change: (sandbox) => placeHooks(sandbox, { 'stopping.d/10-fails': '#!/bin/sh\nexit 1\n' }),
+    prepare: SHOW_HOOKS,
+  },
+  '… is no hook: …': {
+    change: (sandbox) => placeHooks(sandbox, { 'stopping.d/10-name.sh': '#!/bin/sh\n' }),
+    prepare: SHOW_HOOKS,
   },
   'cannot reach PID 1 at /run/tazpod/control.sock: …': {
     meanwhile: async (running) => {
