@@ -6,18 +6,10 @@ import { expect, inject, test } from 'vitest';
 
 import { play, transcriptsOf } from '../../recording/transcript.ts';
 import { describeContainers } from '../support/container.ts';
-import { HostShell } from '../support/host-shell.ts';
+import { FIRST_SECRETS, HostShell, PASSPHRASE, SECRETS } from '../support/host-shell.ts';
 import { sealVault } from '../support/vault.ts';
 
 const DOCS = join(import.meta.dirname, '../../docs');
-const PASSPHRASE = 'correct horse battery staple';
-
-const SECRETS = {
-  '.aws/credentials': '[default]\naws_access_key_id = AKIAEXAMPLE\n',
-  'notes.md': 'call the landlord\n',
-};
-const HOME = Object.fromEntries(Object.entries(SECRETS).map(([name, text]) => [`my-secrets/${name}`, text]));
-
 describeContainers('what a person sees is what stands in', () => {
   test.each(['first-vault.md', 'secrets-in-files.md', 'moving-a-vault.md'])('docs/%s', async (page) => {
     const sessions = transcriptsOf(readFileSync(join(DOCS, page), 'utf8'));
@@ -25,7 +17,7 @@ describeContainers('what a person sees is what stands in', () => {
     const project = { 'old-project/vault.tar.aes': await sealVault(SECRETS, PASSPHRASE) };
     await using shell = await HostShell.open({
       runFlags: ['--network', 'none', '--label', inject('runLabel')],
-      home: HOME,
+      home: FIRST_SECRETS,
       project,
     });
     await play(sessions.flat(), shell, { answer: PASSPHRASE, last: HostShell.prompt });

@@ -6,17 +6,31 @@ import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
-import { stripVTControlCharacters } from 'node:util';
+import { StringDecoder } from 'node:string_decoder';
 import { execa } from 'execa';
 
 import { DIST } from '../../build/executable.ts';
 import type { Typist } from '../../recording/transcript.ts';
-import { PseudoTerminal } from '../../sandbox/pseudo-terminal.ts';
-import { Output } from './output.ts';
+import { PseudoTerminal, type Size } from '../../sandbox/pseudo-terminal.ts';
+import { Screen } from './screen.ts';
 
 const PERSON = 1000;
 /** A terminal as wide as the lines of the documents: none of them is folded. */
 const SIZE = { columns: 400, rows: 50 };
+
+/** What is typed at a question. */
+export const PASSPHRASE = 'correct horse battery staple';
+
+/** What the documents seal. */
+export const SECRETS = {
+  '.aws/credentials': '[default]\naws_access_key_id = AKIAEXAMPLE\n',
+  'notes.md': 'call the landlord\n',
+};
+
+/** The same, where the first vault is made of it. */
+export const FIRST_SECRETS = Object.fromEntries(
+  Object.entries(SECRETS).map(([name, text]) => [`my-secrets/${name}`, text]),
+);
 
 export interface HostShellOptions {
   /** What the docker client's `run` is given first. */
@@ -24,6 +38,7 @@ export interface HostShellOptions {
   /** Files of the home and of the project, by their relative names. */
   readonly home?: Readonly<Record<string, string>>;
   readonly project?: Readonly<Record<string, string | Uint8Array>>;
+  readonly size?: Size;
 }
 
 export class HostShell implements Typist, AsyncDisposable {
@@ -40,7 +55,7 @@ export class HostShell implements Typist, AsyncDisposable {
     this.#ended = ended;
   }
 
-  static async open({ runFlags, home = {}, project = {} }: HostShellOptions): Promise<HostShell> {
+  static async open({ runFlags, home = {}, project = {}, size = SIZE }: HostShellOptions): Promise<HostShell> {
     const directory = await mkdtemp(join(tmpdir(), 'tazpod-person-'));
     const place = (name: string): string => join(directory, name);
     for (const name of ['bin', 'home', 'project']) await mkdir(place(name));
@@ -57,7 +72,7 @@ PATH=\${PATH#*:} exec docker "$@"
     const isRoot = process.getuid?.() === 0;
     if (isRoot) await execa('chown', ['--recursive', `${PERSON}:${PERSON}`, directory]);
 
-    const pty = new PseudoTerminal(SIZE);
+    const pty = new PseudoTerminal(size);
     const shell = ['bash', '--norc', '--noprofile', '-i'];
     const person = isRoot ? await asPerson() : [];
     const child = spawn('setsid', ['-c', '-w', ...person, ...shell], {
@@ -81,20 +96,23 @@ PATH=\${PATH#*:} exec docker "$@"
   }
 
   async type(line: string): Promise<void> {
-    this.#pty.screen.write(`${line}\r`);
+    this.press(`${line}\r`);
+  }
+
+  press(keys: string): void {
+    this.#pty.screen.write(keys);
+  }
+
+  /** Tells all that the screen is sent from now on, as it is sent. */
+  onScreen(listener: (text: string) => void): void {
+    const decoder = new StringDecoder('utf8');
+    this.#pty.screen.on('data', (bytes: Buffer) => listener(decoder.write(bytes)));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#pty[Symbol.dispose]();
     await this.#ended;
     await rm(this.#directory, { recursive: true, force: true });
-  }
-}
-
-/** What a person reads: no escape sequences, no carriage returns. */
-class Screen extends Output {
-  override get text(): string {
-    return stripVTControlCharacters(super.text).replaceAll('\r', '');
   }
 }
 
