@@ -1,10 +1,10 @@
 // `tazpod unlock`: vault to enclave. PID 1 mounts, we decrypt; the connection is the transaction. Whatever fails here,
 // ending the connection before `commit` makes PID 1 undo all of it, so nothing is undone by hand.
-// The key is derived while the enclave is being mounted. The enclave is left before `commit`.
+// The key is derived while the enclave is being mounted and what extraction needs is loaded. The enclave is left before `commit`.
 
 import { type Baseline, encodeBaseline } from '../lib/baseline.ts';
 import { type ExitStatus, reasonOf } from '../lib/errors.ts';
-import { type Extracted, extractArchive } from '../lib/extract.ts';
+import type { Extracted } from '../lib/extract.ts';
 import { DEFAULT_LIMITS } from '../lib/limits.ts';
 import { BRIDGE_TARGET, ENCLAVE, VAULT_FILE } from '../lib/paths.ts';
 import type { HookFailure } from '../lib/protocol.ts';
@@ -49,8 +49,9 @@ export async function unlockVault(call: Call, beforeCommit: () => void = () => {
   using passphrase = await givenPassphrase(call);
   const reading = readVaultFile(VAULT_FILE);
   const opening = passphrase && reading.then((sealed) => sealed && openVault(sealed, passphrase));
+  const loading = reading.then(loadExtraction);
   // Their failures are met where they are awaited; until then they must not count as unhandled.
-  for (const early of [reading, opening]) early?.catch(() => undefined);
+  for (const early of [reading, opening, loading]) early?.catch(() => undefined);
 
   using client = await ControlClient.of(given);
   const { device, cached } = await client.request({ op: 'open' });
@@ -67,8 +68,11 @@ export async function unlockVault(call: Call, beforeCommit: () => void = () => {
   return { already: false, entries: extracted.entries, bytes: extracted.bytes, new: !sealed, failedHooks };
 }
 
+const loadExtraction = () => import('../lib/extract.ts');
+
 /** Extracts the vault into the enclave of `device`. */
 async function fill(device: number, { archive, key, passphrase }: OpenedVault, output: Output): Promise<Extracted> {
+  const { extractArchive } = await loadExtraction();
   using line = output.progress();
   using enclave = enterEnclave(device);
   // The archive's permission bits hold, whatever mask the caller has.

@@ -3,7 +3,6 @@
 // what is extracted lies there in the clear.
 
 import type { ExitStatus } from '../lib/errors.ts';
-import { extractArchive } from '../lib/extract.ts';
 import { digestKeyOf } from '../lib/seal.ts';
 import type { Call } from './call.ts';
 import { Interruption } from './interruption.ts';
@@ -19,15 +18,19 @@ export async function vaultExtract(call: Call): Promise<ExitStatus> {
   const limits = limitsOf(given);
   const place = given.operand(1);
   using passphrase = await givenPassphrase(call);
-  using vault = await openVault(await readSealedFile(given.operand(0)), passphrase);
+  const sealed = await readSealedFile(given.operand(0));
+  // What extraction needs is loaded while the key is derived.
+  const [opened, { extractArchive }] = await Promise.all([openVault(sealed, passphrase), import('../lib/extract.ts')]);
+  using vault = opened;
   using interruption = new Interruption();
   using directory = new NewDirectory(place);
   using line = output.progress();
-  // The archive's permission bits hold, whatever mask the caller has.
+  // The archive's permission bits hold, whatever mask the caller has; short names are found sooner.
   process.umask(0);
+  process.chdir(directory.path);
   const { entries, bytes } = await interruption.orEndOf(
     extractArchive(vault.archive, {
-      directory: directory.path,
+      directory: '.',
       limits,
       digestKey: digestKeyOf(vault.key),
       progress: line.step('extracting'),

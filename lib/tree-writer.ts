@@ -7,6 +7,7 @@ import {
   closeSync,
   constants,
   fchmodSync,
+  fstatSync,
   futimesSync,
   linkSync,
   mkdirSync,
@@ -21,20 +22,26 @@ import {
 import type { Placement } from './entry-rules.ts';
 import { errnoName, reasonOf, TazpodError } from './errors.ts';
 import { quoteName } from './escape.ts';
-import { nameOf, type DirectoryNode, type FileNode } from './tree.ts';
+import { nameOf, PERMISSION_BITS, type DirectoryNode, type FileNode } from './tree.ts';
 
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
 /** Until its contents are there, a directory is its owner's alone and writable. */
 const UNFINISHED_DIRECTORY = 0o700;
 
+/** A file that is there for a moment, before any entry is. */
+const PROBE = Buffer.from('.tazpod-probe');
+
 export class TreeWriter implements Disposable {
   readonly #prefix: string;
+  /** Whether files get the mode that they are created with. */
+  readonly #modesHold: boolean;
   #file: { readonly descriptor: number; readonly path: Buffer; readonly mtime: number | undefined } | undefined;
 
   /** @param directory where to write: `.` or a path, empty */
   constructor(directory: string) {
     this.#prefix = directory === '.' ? '' : `${directory}/`;
+    this.#modesHold = this.#attempt(PROBE, holdsModes);
   }
 
   /**
@@ -70,7 +77,7 @@ export class TreeWriter implements Disposable {
     if (file === undefined) return;
     const { descriptor, path, mtime } = file;
     this.#attempt(path, () => {
-      if (mtime !== undefined) futimesSync(descriptor, dateOf(mtime), dateOf(mtime));
+      if (mtime !== undefined) futimesSync(descriptor, timeOf(mtime), timeOf(mtime));
       this.#file = undefined;
       closeSync(descriptor);
     });
@@ -89,8 +96,7 @@ export class TreeWriter implements Disposable {
   #create(at: Buffer, path: Buffer, node: FileNode, mtime: number | undefined): void {
     const descriptor = openSync(at, CREATE, node.mode);
     this.#file = { descriptor, path, mtime };
-    // The mode above is what is left of it by the umask, which is not ours to change.
-    fchmodSync(descriptor, node.mode);
+    if (!this.#modesHold) fchmodSync(descriptor, node.mode);
   }
 
   #finishChildren(directory: DirectoryNode, above: readonly string[]): void {
@@ -99,7 +105,7 @@ export class TreeWriter implements Disposable {
       const components = [...above, name];
       this.#finishChildren(node, components);
       this.#attempt(nameOf(components), (at) => {
-        if (node.mtime !== undefined) utimesSync(at, dateOf(node.mtime), dateOf(node.mtime));
+        if (node.mtime !== undefined) utimesSync(at, timeOf(node.mtime), timeOf(node.mtime));
         chmodSync(at, node.mode);
       });
     }
@@ -109,18 +115,32 @@ export class TreeWriter implements Disposable {
     return this.#prefix === '' ? path : Buffer.concat([Buffer.from(this.#prefix), path]);
   }
 
-  #attempt(path: Buffer, act: (at: Buffer) => void): void {
+  #attempt<T>(path: Buffer, act: (at: Buffer) => T): T {
     try {
-      act(this.#at(path));
+      return act(this.#at(path));
     } catch (error) {
       throw explained(error, path);
     }
   }
 }
 
-/** Node takes a negative number for now, but a date before 1970 for what it is. */
-function dateOf(seconds: number): Date {
-  return new Date(seconds * 1000);
+/**
+ * Tries it once, for all files: the umask, which is not ours to change, or access control lists that directories hand down
+ * (acl(5)) may take bits away.
+ */
+function holdsModes(at: Buffer): boolean {
+  const descriptor = openSync(at, CREATE, PERMISSION_BITS);
+  try {
+    return (fstatSync(descriptor).mode & PERMISSION_BITS) === PERMISSION_BITS;
+  } finally {
+    closeSync(descriptor);
+    unlinkSync(at);
+  }
+}
+
+/** Node takes a negative number for now, but a date before 1970 for what it is; a date costs more to make. */
+function timeOf(seconds: number): number | Date {
+  return seconds < 0 ? new Date(seconds * 1000) : seconds;
 }
 
 function explained(cause: unknown, path: Buffer): TazpodError {

@@ -6,6 +6,7 @@ import { lstat, open, realpath, type FileHandle } from 'node:fs/promises';
 
 import { errnoName, reasonOf, TazpodError } from './errors.ts';
 import { isMountPoint } from './mount-point.ts';
+import { readWhole } from './read-whole.ts';
 import { fingerprintOf, FINGERPRINT_ENDS } from './seal.ts';
 
 /** O_NONBLOCK: opening a fifo would wait for its writer. */
@@ -19,7 +20,7 @@ export const READ = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCT
 export async function readVaultFile(path: string): Promise<Buffer | undefined> {
   try {
     await using handle = await openIfThere(path);
-    return await handle?.readFile();
+    return handle && (await readWhole(handle));
   } catch (error) {
     throw unusable(path, error);
   }

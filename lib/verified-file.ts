@@ -7,6 +7,7 @@ import { dirname } from 'node:path';
 
 import { errnoName } from './errors.ts';
 import { tryLock } from './flock.ts';
+import { readWhole } from './read-whole.ts';
 import { createTemporary, removeStaleTemporaries, type TemporaryFile } from './temporary-file.ts';
 import { READ } from './vault-file.ts';
 
@@ -25,7 +26,7 @@ export async function writeVerified(path: string, sealed: Buffer, verify: Verify
     await temporary.handle.sync();
     // By its name, as the next unlock will.
     await using again = await open(temporary.path, READ);
-    await verify(await again.readFile());
+    await verify(await readWhole(again));
     return temporary;
   } catch (error) {
     await temporary[Symbol.asyncDispose]();
