@@ -31,6 +31,8 @@ export async function* gunzip(
       if (total > budget) throw tooBig(budget);
       progress?.(stream.bytesWritten, compressed.length);
       yield piece;
+      // Its memory is the next piece's at once: fresh pages would cost more than what is done with them.
+      if (piece.length === piece.buffer.byteLength) (piece.buffer as ArrayBuffer).transfer(0);
     }
   } catch (error) {
     throw isZlibError(error) ? malformed(error.message, error) : error;
