@@ -7,6 +7,7 @@ import { DEFAULT_LIMITS, type ArchiveLimits } from '../lib/limits.ts';
 import { type LeftOut, packDirectory } from '../lib/pack.ts';
 import { PASSPHRASE_CACHE_NAME } from '../lib/paths.ts';
 import { wipe } from '../lib/passphrase.ts';
+import { release } from '../lib/release.ts';
 import { deriveKey, digestKeyOf, newSalt, seal, unseal } from '../lib/seal.ts';
 import { removeStaleTemporaries } from '../lib/temporary-file.ts';
 import { enterEnclave } from './enclave-directory.ts';
@@ -27,6 +28,7 @@ export class PackedEnclave implements Disposable {
   readonly contents: string;
   readonly leftOut: readonly LeftOut[];
   readonly #archive: Buffer;
+  #sealed: Buffer | undefined;
   readonly #keys: Keys;
   readonly #limits: ArchiveLimits;
   readonly #line: ProgressLine;
@@ -65,10 +67,10 @@ export class PackedEnclave implements Disposable {
     const passphrase = other ?? readPassphraseCache();
     using _wiped = other ? undefined : passphrase;
     const salt = newSalt();
-    const [digestKey, key] = await Promise.all([
-      deriveKey(passphrase.bytes, Buffer.from(baseline.salt, 'hex')).then(digestKeyOf),
-      deriveKey(passphrase.bytes, salt),
-    ]);
+    const digestKey = deriveKey(passphrase.bytes, Buffer.from(baseline.salt, 'hex')).then(digestKeyOf);
+    const key = deriveKey(passphrase.bytes, salt);
+    // Their failure is met where they are awaited; until then it must not count as unhandled.
+    for (const early of [digestKey, key]) early.catch(() => undefined);
     const limits = { ...DEFAULT_LIMITS, contents: enclave.size };
     const packed = await packDirectory({
       directory: '.',
@@ -78,19 +80,25 @@ export class PackedEnclave implements Disposable {
       progress: line.step('packing'),
     });
     for (const { name, reason } of packed.leftOut) output.warn(`${name} is left out: ${reason}`);
-    return new PackedEnclave(packed, { salt, key, digestKey }, limits, line);
+    return new PackedEnclave(packed, { salt, key: await key, digestKey: await digestKey }, limits, line);
   }
 
   /** The bytes of a vault file. */
   seal(): Buffer {
+    if (this.#sealed) return this.#sealed;
     this.#line.step(`writing ${formatSize(this.#archive.length)}`);
-    return seal(this.#archive, this.#keys.key, this.#keys.salt);
+    this.#sealed = seal(this.#archive, this.#keys.key, this.#keys.salt);
+    // Nobody needs it any more, and the check is going to need room of its own.
+    wipe(this.#archive);
+    release(this.#archive);
+    return this.#sealed;
   }
 
   /** @throws unless an unlock would accept these bytes, and find what was packed */
   readonly verify = async (readBack: Buffer): Promise<void> => {
     const { key, digestKey } = this.#keys;
     const plaintext = unseal(readBack, key);
+    release(readBack);
     try {
       const found = await checkArchive(plaintext, {
         limits: this.#limits,

@@ -7,6 +7,7 @@ import { type ExitStatus, reasonOf, TazpodError } from '../lib/errors.ts';
 import { packDirectory } from '../lib/pack.ts';
 import { PASSPHRASE_CACHE_NAME } from '../lib/paths.ts';
 import { wipe } from '../lib/passphrase.ts';
+import { release } from '../lib/release.ts';
 import { deriveKey, digestKeyOf, fingerprintOf, newSalt, seal, unseal } from '../lib/seal.ts';
 import { readVaultFile } from '../lib/vault-file.ts';
 import { conflictError, replaceVaultFile } from '../lib/vault-replacement.ts';
@@ -40,11 +41,13 @@ export async function vaultCreate(call: Call): Promise<ExitStatus> {
   line.step(`writing ${formatSize(archive.length)}`);
   const sealed = seal(archive, key, salt);
   wipe(archive);
+  release(archive);
   const conflict = await replaceVaultFile(file, sealed, {
     known: replaced === undefined ? [] : [replaced],
     began: replaced,
     verify: async (readBack) => {
       const plaintext = unseal(readBack, key);
+      release(readBack);
       await checkArchive(plaintext, { limits, digestKey, progress: line.step('checking') });
       wipe(plaintext);
     },

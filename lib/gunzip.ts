@@ -4,6 +4,7 @@
 import { createGunzip } from 'node:zlib';
 
 import { errnoName, TazpodError } from './errors.ts';
+import { release } from './release.ts';
 import type { Progress } from './progress.ts';
 
 /** Large enough that the hand-over between threads costs nothing beside the work, small enough to stay in cache. */
@@ -31,8 +32,8 @@ export async function* gunzip(
       if (total > budget) throw tooBig(budget);
       progress?.(stream.bytesWritten, compressed.length);
       yield piece;
-      // Its memory is the next piece's at once: fresh pages would cost more than what is done with them.
-      if (piece.length === piece.buffer.byteLength) (piece.buffer as ArrayBuffer).transfer(0);
+      // Full: zlib has taken another one already.
+      if (piece.length === piece.buffer.byteLength) release(piece);
     }
   } catch (error) {
     throw isZlibError(error) ? malformed(error.message, error) : error;

@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 
 import { TazpodError } from './errors.ts';
 import { wipe } from './passphrase.ts';
+import { release } from './release.ts';
 
 const SALT_BYTES = 32;
 const NONCE_BYTES = 12;
@@ -16,6 +17,8 @@ const SHORTEST = CIPHERTEXT_AT + TAG_BYTES;
 const ITERATIONS = 100_000;
 const KEY_BYTES = 32;
 const CIPHER = 'aes-256-gcm';
+/** What is encrypted at a time: the whole at once would be there twice. */
+const PIECE_BYTES = 256 * 1024;
 
 const pbkdf2OnThreadPool = promisify(pbkdf2);
 
@@ -82,9 +85,17 @@ export function unseal(sealed: Buffer, key: Buffer): Buffer {
 export function seal(plaintext: Buffer, key: Buffer, salt: Buffer): Buffer {
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
-  const ciphertext = cipher.update(plaintext);
+  const sealed = Buffer.allocUnsafeSlow(CIPHERTEXT_AT + plaintext.length + TAG_BYTES);
+  salt.copy(sealed);
+  nonce.copy(sealed, SALT_BYTES);
+  for (let at = 0; at < plaintext.length; at += PIECE_BYTES) {
+    const piece = cipher.update(plaintext.subarray(at, at + PIECE_BYTES));
+    piece.copy(sealed, CIPHERTEXT_AT + at);
+    release(piece);
+  }
   cipher.final();
-  return Buffer.concat([salt, nonce, ciphertext, cipher.getAuthTag()]);
+  cipher.getAuthTag().copy(sealed, sealed.length - TAG_BYTES);
+  return sealed;
 }
 
 /** The bytes at the two ends of a vault that its fingerprint is made of. */

@@ -11,7 +11,7 @@ import { readWhole } from './read-whole.ts';
 import { createTemporary, removeStaleTemporaries, type TemporaryFile } from './temporary-file.ts';
 import { READ } from './vault-file.ts';
 
-/** Unlock's own acceptance, on the bytes as they were read back from disk. */
+/** Unlock's own acceptance, on the bytes as they were read back from disk; their memory may be given back. */
 export type Verify = (readBack: Buffer) => Promise<void>;
 
 /**
