@@ -11,7 +11,7 @@ import { sealVault } from '../support/vault.ts';
 
 const DOCS = join(import.meta.dirname, '../../docs');
 describeContainers('what a person sees is what stands in', () => {
-  test.each(['first-vault.md', 'secrets-in-files.md', 'moving-a-vault.md'])('docs/%s', async (page) => {
+  test.each(['first-vault.md', 'secrets-in-files.md', 'moving-a-vault.md', 'stop.md'])('docs/%s', async (page) => {
     const sessions = transcriptsOf(readFileSync(join(DOCS, page), 'utf8'));
     expect(sessions).not.toEqual([]);
     const project = { 'old-project/vault.tar.aes': await sealVault(SECRETS, PASSPHRASE) };
