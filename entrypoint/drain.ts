@@ -11,6 +11,8 @@ import { lastErrno, libc } from './native.ts';
 import { readLife } from './process-life.ts';
 
 const { SIGCONT, SIGKILL, SIGTERM } = constants.signals;
+const P_ALL = 0;
+const [WNOHANG, WEXITED, WNOWAIT] = [0x1, 0x4, 0x1000000];
 const LOOK_AGAIN = 10; // ms; also how long the kernel may take to end what was killed
 /** What is still there so long after a KILL cannot be killed (uninterruptible sleep). */
 export const KILL_PATIENCE = 2000; // ms
@@ -27,9 +29,9 @@ export async function drain(
   patience: number,
   begin: (pids: readonly number[]) => void,
 ): Promise<number[]> {
-  const pids = isAlone() ? [] : remaining();
-  if (pids.length === 0) return [];
-  begin(pids);
+  if (isEmpty()) return [];
+  const pids = remaining();
+  if (pids.length > 0) begin(pids);
   if (grace > 0) {
     send(SIGTERM);
     // What is stopped would not see the signal.
@@ -45,7 +47,7 @@ async function emptiedWithin(milliseconds: number, act: () => void): Promise<boo
   for (const end = Date.now() + milliseconds; Date.now() < end;) {
     act();
     await delay(LOOK_AGAIN);
-    if (remaining().length === 0) return true;
+    if (isEmpty()) return true;
   }
   return false;
 }
@@ -62,11 +64,20 @@ function send(signal: number): void {
 }
 
 /**
- * Whether the container has no other process, not even a zombie: as good as always, and told by one system call (kill(2): to -1, ESRCH
- * as PID 1 means just that; signal 0 only asks). Elsewhere there are others.
+ * Whether nobody is left, by what the kernel knows at one moment: a look at /proc misses what is started meanwhile by somebody who
+ * has ended when he is looked at.
  */
-function isAlone(): boolean {
-  return process.pid === 1 && libc.kill(-1, 0) === -1 && lastErrno() === constants.errno.ESRCH;
+function isEmpty(): boolean {
+  // As a subreaper we are the parent of whoever has lost his own: without children we have no descendants.
+  if (process.pid !== 1) return libc.waitid(P_ALL, 0, null, WEXITED | WNOHANG | WNOWAIT) === -1 && isErrno('ECHILD');
+  // To -1, ESRCH means that there is nobody else, not even a zombie; signal 0 only asks (kill(2)).
+  if (libc.kill(-1, 0) === -1 && isErrno('ESRCH')) return true;
+  // Zombies whose parents are outside the container are not ours to reap. Twice: see above.
+  return remaining().length === 0 && remaining().length === 0;
+}
+
+function isErrno(name: 'ECHILD' | 'ESRCH'): boolean {
+  return lastErrno() === constants.errno[name];
 }
 
 /** Processes that live: all others as PID 1, else our descendants. Zombies wait for their parents only. */

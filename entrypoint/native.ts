@@ -47,6 +47,7 @@ const signatures = {
   tcsetpgrp: { arguments: ['int32', 'int32'], return: 'int32' },
   umount2: { arguments: ['pointer', 'int32'], return: 'int32' },
   unlinkat: { arguments: ['int32', 'pointer', 'int32'], return: 'int32' },
+  waitid: { arguments: ['int32', 'uint32', 'pointer', 'int32'], return: 'int32' },
   waitpid: { arguments: ['int32', 'pointer', 'int32'], return: 'int32' },
   write: { arguments: ['int32', 'pointer', 'uint64'], return: 'int64' },
   posix_spawn: {

@@ -65,13 +65,27 @@ test.each(SIGNALS)('%s in the middle of an unlock aborts the boot', async (signa
   expect(await remains(pod)).toEqual(NO_REMAINS);
 });
 
-/** Catches the worker between its `open` and its `commit`, and holds it there: 20 000 files leave time for that. */
-async function stopUnlock({ pid }: Running): Promise<void> {
+test('another signal in the middle of an unlock is kept for the command', async () => {
+  const large = await readFile(join(import.meta.dirname, '../vectors/many-20k-1byte.tar.aes'));
+  await using pod = await createPod(large);
+  const running = await startPod(pod, ['sleep', 'infinity'], {
+    secret: 'pw',
+    variables: { TAZPOD_PASSPHRASE_FILE: SECRET_FILE, TAZPOD_ENCLAVE_SIZE: '256m' },
+  });
+  const worker = await stopUnlock(running);
+  running.signal(40);
+  process.kill(worker, 'SIGCONT');
+  expect(await running.exited).toEqual({ code: 128 + 40, signal: null });
+  expect(await running.stderr.whole()).toContain('vault unlocked');
+});
+
+/** Catches the worker between its `open` and its `commit`, and holds it there: 20 000 files leave time for that. Its pid. */
+async function stopUnlock({ pid }: Running): Promise<number> {
   for (;;) {
     const mounts = await readFile(`/proc/${pid}/mountinfo`, 'utf8');
     if (!mounts.includes(` ${ENCLAVE} `)) continue;
     const [worker] = (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).trim().split(' ');
     process.kill(Number(worker), 'SIGSTOP');
-    return;
+    return Number(worker);
   }
 }

@@ -73,6 +73,20 @@ describeInits([OURS, OURS_UNPRIVILEGED], (init) => {
   });
 });
 
+describeInits([OURS, OURS_UNPRIVILEGED], (init) => {
+  test('ends what goes on in a new process all the time, and ignores TERM', async () => {
+    await using sandbox = await Sandbox.create();
+    const forking =
+      '$SIG{TERM} = "IGNORE"; setpgrp; $| = 1; print "forking\n"; while (1) { select undef, undef, undef, 0.02; exit if fork }';
+    const running = await startBeside(sandbox, init, ['sh', '-c', `perl -e '${forking}' & read -r line; exit 5`]);
+    await running.stdout.waitFor('forking\n');
+    running.stdin.write('\n');
+    await running.stdout.waitFor('status 5\n');
+    const { stdout } = await running.exec(['ps', '-e', '-o', 'comm=']);
+    expect(stdout.split('\n').filter((line) => line.includes('perl'))).toEqual([]);
+  });
+});
+
 /** A shell as PID 1 that has a child of its own, `sleep 2000`, and runs the command under the init. */
 function startBeside(sandbox: Sandbox, init: Init, command: readonly string[]): Promise<Running> {
   const script = 'sleep 2000 & "$@"; echo status $?; read -r line';

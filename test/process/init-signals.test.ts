@@ -20,6 +20,9 @@ const FORWARDED = Array.from({ length: LAST }, (_, index) => index + 1).filter((
 /** Real-time signals are queued, every one; of the others one is pending at most. */
 const isQueued = (signal: number): boolean => signal >= 34;
 const BURST = 1000;
+/** What signal-group prints when it gets 12 and 40. */
+const COMMAND = ['leader 12', 'leader 40'];
+const GROUP = ['child 12', 'child 40', ...COMMAND];
 
 describeInits(LIKE_TINI, (init) => {
   test('forwards every signal that it can catch, exactly once, from outside the container', async () => {
@@ -60,15 +63,20 @@ describeInits(LIKE_TINI, (init) => {
   });
 
   test.each([
-    { whom: 'the command alone', flags: [], expected: ['leader 12', 'leader 40'] },
+    { whom: 'the command alone', flags: [], variables: {}, expected: COMMAND },
+    { whom: 'the command’s process group with -g', flags: ['-g'], variables: {}, expected: GROUP },
     {
-      whom: 'the command’s process group with -g',
-      flags: ['-g'],
-      expected: ['child 12', 'child 40', 'leader 12', 'leader 40'],
+      whom: 'the command’s process group with TINI_KILL_PROCESS_GROUP',
+      flags: [],
+      variables: { TINI_KILL_PROCESS_GROUP: '1' },
+      expected: GROUP,
     },
-  ])('sends to $whom', async ({ flags, expected }) => {
+  ])('sends to $whom', async ({ flags, variables, expected }) => {
     await using sandbox = await Sandbox.create();
-    const running = await sandbox.start(init.line([fixture('signal-group')], flags), init.options);
+    const running = await sandbox.start(init.line([fixture('signal-group')], flags), {
+      ...init.options,
+      environment: { ...init.options.environment, ...variables },
+    });
     const [, group] = await running.stdout.waitFor(/^ready (\d+)\n/);
     for (const signal of [SIGUSR2, 40]) running.signal(signal);
     await running.stdout.waitFor('leader 40\n');
