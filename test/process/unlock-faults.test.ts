@@ -73,13 +73,6 @@ test('PID 1: the look at what it has mounted, and at where rescue copies go', { 
   for (const { reached, ended } of all) expect({ reached, ended }).toEqual({ reached: true, ended: undefined });
 });
 
-test('a connection that ends while its client lives takes the unlock back', async () => {
-  const isRequest = ({ name, text }: SystemCall) => name === 'read' && text.includes(String.raw`\"op\"`);
-  const all = await outcomes('PID 1', isRequest, () => ({ returns: 0 }));
-  // `open` and `commit`: PID 1 does not learn that either was asked for.
-  expect(all).toEqual([0, 1].map(() => ({ reached: true, unlocked: false, ended: undefined })));
-});
-
 test('tazpod killed at a step of its own: PID 1 undoes what was begun', { timeout: TIMEOUT }, async () => {
   const all = await outcomes('tazpod', named('connect', 'chdir', 'mkdir', 'fchmod'), () => ({ signal: 'SIGKILL' }));
   for (const { reached } of all) expect(reached).toBe(true);

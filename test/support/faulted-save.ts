@@ -59,6 +59,16 @@ export class FaultedSave implements AsyncDisposable {
    * @throws Error that says what is not as it should be
    */
   async try(fault: SaveFault): Promise<SaveOutcome> {
+    try {
+      return await this.#try(fault);
+    } catch (error) {
+      // The next one is to begin as this one did.
+      await this.#running.exec(['tazpod', 'save'], { user: OPERATOR_ID });
+      throw error;
+    }
+  }
+
+  async #try(fault: SaveFault): Promise<SaveOutcome> {
     this.#version += 1;
     const write = await this.#running.exec(['sh', '-c', `echo ${this.#version} >${ENCLAVE}/version`], {
       user: OPERATOR_ID,
@@ -66,8 +76,9 @@ export class FaultedSave implements AsyncDisposable {
     if (write.code !== 0) throw new Error(`cannot write to the enclave: ${write.stderr}`);
     const { status, stderr, reached } = await this.#save(fault);
     const leftOut = Array.from(stderr.matchAll(/^tazpod: warning: (.*) is left out: /gm), ([, name = '']) => name);
-    if ((status === 13) !== leftOut.length > 0) throw new Error(`it ended with ${status}: ${stderr}`);
-    const found = await this.#look(leftOut);
+    if (status === 0 ? leftOut.length > 0 : status === 13 && leftOut.length === 0)
+      throw new Error(`it ended with ${status}: ${stderr}`);
+    const found = await this.#look(status === 13 ? leftOut : []);
     if (status === 0 && found !== this.#version) throw new Error(`it said that it saved, and the vault has ${found}`);
     if (status === 14) throw new Error(`a conflict with nobody: ${stderr}`);
     if (status !== undefined && status !== 0 && status < 128 && !/^tazpod: cannot /m.test(stderr))

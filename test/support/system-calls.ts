@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { execa } from 'execa';
 
 import { Output } from './output.ts';
@@ -22,6 +23,8 @@ export interface SystemCall {
 
 /** What happens at a call: the kernel refuses it, or answers something else without doing it, or a signal comes first. */
 export type Fault = { readonly error: string } | { readonly returns: number } | { readonly signal: NodeJS.Signals };
+
+const PATIENCE = 60_000; // ms
 
 /** The event loop's own descriptors: what comes of their failure is libuv's choice, and they never fail. */
 const EVENT_LOOP = /^\d+<anon_inode:\[(eventfd|eventpoll|timerfd)\]>/;
@@ -71,6 +74,11 @@ export async function withFault(
     : lines.some((line) => line.endsWith('(INJECTED)'));
 }
 
+async function late(): Promise<never> {
+  await delay(PATIENCE, undefined, { ref: false });
+  throw new Error('what is traced does not end');
+}
+
 async function trace(pid: number, options: readonly string[], act: () => Promise<unknown>): Promise<string[]> {
   const file = join(tmpdir(), `tazpod-trace-${randomUUID()}`);
   const strace = execa('strace', ['-y', '-p', String(pid), '-o', file, ...options], {
@@ -81,7 +89,7 @@ async function trace(pid: number, options: readonly string[], act: () => Promise
   });
   try {
     await new Output(strace.stderr).waitFor('attached');
-    await act();
+    await Promise.race([act(), late()]);
   } finally {
     // It may have ended with what it traced.
     strace.kill('SIGINT');
