@@ -2,7 +2,7 @@
 // their bytes. They run as the operator, and are looked at with its identity. What somebody else could have put there is
 // refused: root's and the operator's own choice of what runs as the operator gives nobody anything new.
 
-import { readdirSync, statSync, type Stats } from 'node:fs';
+import { existsSync, readdirSync, statSync, type Stats } from 'node:fs';
 
 import { errnoName, reasonOf } from '../lib/errors.ts';
 import { HOOKS_DIRECTORY } from '../lib/paths.ts';
@@ -26,6 +26,8 @@ const OTHERS_MAY_WRITE = 0o002;
 
 /** The hooks of an event. What is there and is none is told. */
 export function findHooks(event: HookEvent, operator: Operator, log: Log): Hook[] {
+  // Most images have none: that takes one look, and no change of identity.
+  if (!existsSync(HOOKS_DIRECTORY)) return [];
   const directory = `${HOOKS_DIRECTORY}/${event}.d`;
   return asOperator(operator, () => {
     try {
