@@ -19,10 +19,11 @@ import {
 import { withoutBrokenPipe } from './broken-pipe.ts';
 import { connectPair } from './connection-pair.ts';
 import type { Hooks } from './hooks.ts';
-import type { Client, Keeper } from './keeper.ts';
+import type { Keeper } from './keeper.ts';
 import type { Log } from './log.ts';
 import type { Operator } from './operator.ts';
 import { statusOf, type InitFacts } from './status.ts';
+import type { Client } from './turns.ts';
 
 const MOST_CONNECTIONS = 64;
 /** A client waits for each answer; one that does not is cut off here. */

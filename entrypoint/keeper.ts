@@ -4,23 +4,19 @@
 // before it committed takes its unlock back with it: the enclave is wholly there, or not there at all.
 
 import { reasonOf, TazpodError } from '../lib/errors.ts';
-import { ENCLAVE } from '../lib/paths.ts';
 import { type EnclaveFacts, MOST_HOLDERS, type Replies, type VaultState } from '../lib/protocol.ts';
 import { bridgeAws, restoreAside, unbridgeAws, type Bridge } from './bridge.ts';
-import { giveEnclave, isEnclaveMounted, openEnclave, unmountEnclave, type Enclave } from './enclave.ts';
+import { destroyEnclave } from './destruction.ts';
+import { giveEnclave, isEnclaveMounted, openEnclave, type Enclave } from './enclave.ts';
 import { endHolders } from './end-holders.ts';
-import { emptyHeldFiles } from './held-files.ts';
 import { holdersOf } from './holders.ts';
 import { prepareIdentity } from './identity.ts';
 import type { Log } from './log.ts';
 import type { Operator } from './operator.ts';
 import { giveToOperator } from './ownership.ts';
 import { prepareRescueDirectory } from './rescue.ts';
-import { leaveNoRoom } from './shrink.ts';
+import { type Client, Turns } from './turns.ts';
 import { wipe } from './wipe.ts';
-
-/** One end of a connection, as the keeper knows it: only its identity counts. */
-export type Client = object;
 
 /** Who follows what becomes of the enclave. */
 export interface Follower {
@@ -49,21 +45,14 @@ type State =
     }
   | { readonly name: 'closing'; readonly enclave: Enclave; readonly bridge: Bridge | undefined };
 
-interface Waiting {
-  readonly client: Client;
-  readonly enter: () => void;
-  readonly giveUp: (reason: TazpodError) => void;
-}
-
 export class Keeper {
   readonly #operator: Operator;
   readonly #size: number;
   readonly #log: Log;
   #state: State = { name: 'locked' };
   #since = Date.now();
-  #turn: Client | undefined;
+  readonly #turns = new Turns();
   #onRescued: (path: string) => void = () => {};
-  #queue: Waiting[] = [];
   #ending = false;
   #saved: { readonly at: number; readonly bytes: number } | undefined;
   /** When the save that has the turn was let in: it packs what is there from then on. */
@@ -110,7 +99,7 @@ export class Keeper {
 
   /** Whether a client has the turn: an unlock, a save or a lock is under way. */
   get isBusy(): boolean {
-    return this.#turn !== undefined;
+    return this.#turns.isTaken;
   }
 
   follow(follower: Follower): void {
@@ -146,8 +135,8 @@ export class Keeper {
 
   /** @throws TazpodError `cannot-mount`, or `locked` when the container is about to end */
   async open(client: Client): Promise<Replies['open']> {
-    const hadTurn = this.#turn === client;
-    await this.#takeTurn(client);
+    const hadTurn = this.#turns.has(client);
+    await this.#turns.take(client);
     try {
       if (this.#state.name === 'opening') throw new TazpodError('usage', 'cannot open twice on one connection');
       if (this.#state.name === 'unlocked') {
@@ -160,7 +149,7 @@ export class Keeper {
       return { device: enclave.device, size: enclave.size, cached: enclave.cached };
     } catch (error) {
       // What was refused takes away no turn that was there before: an unlock that goes on needs it to its end.
-      if (!hadTurn) this.#endTurn(client);
+      if (!hadTurn) this.#turns.end(client);
       throw error;
     }
   }
@@ -169,7 +158,7 @@ export class Keeper {
   commit(client: Client, baseline: string): Replies['commit'] {
     const state = this.#state;
     if (state.name === 'unlocked') {
-      this.#endTurn(client);
+      this.#turns.end(client);
       const { kind, covers } = state.bridge;
       return { bridge: kind, covers };
     }
@@ -191,24 +180,24 @@ export class Keeper {
       this.#rollBack(enclave);
       throw error;
     } finally {
-      this.#endTurn(client);
+      this.#turns.end(client);
     }
   }
 
   /** Gives a client the turn before it asks, if it is free. */
   reserve(client: Client): void {
-    this.#turn ??= client;
+    this.#turns.reserve(client);
   }
 
   /** @throws TazpodError `locked` */
   async save(client: Client): Promise<Replies['save']> {
-    const hadTurn = this.#turn === client;
-    await this.#takeTurn(client);
+    const hadTurn = this.#turns.has(client);
+    await this.#turns.take(client);
     const grant = this.prepareSave();
     // Files carry the time of the kernel's last tick.
     this.#saveBegan = Date.now() - TICK;
     if (grant !== undefined) return grant;
-    if (!hadTurn) this.#endTurn(client);
+    if (!hadTurn) this.#turns.end(client);
     throw new TazpodError('locked', 'cannot save: the vault is locked', { hint: 'unlock it with `tazpod unlock`' });
   }
 
@@ -229,7 +218,7 @@ export class Keeper {
    * @throws TazpodError `usage` without `save`, `locked` when the enclave is being wiped, or is wiped
    */
   replace(client: Client, baseline: string | undefined): Replies['replace'] {
-    if (this.#turn !== client) {
+    if (!this.#turns.has(client)) {
       throw new TazpodError('usage', 'cannot give leave for a save that was not begun on this connection');
     }
     if (this.#state.name !== 'unlocked') {
@@ -241,7 +230,7 @@ export class Keeper {
 
   /** @throws TazpodError `usage` without `save` */
   rescued(client: Client, path: string): Replies['rescued'] {
-    if (this.#turn !== client) {
+    if (!this.#turns.has(client)) {
       throw new TazpodError('usage', 'cannot take note of a copy that was not begun on this connection');
     }
     this.#onRescued(path);
@@ -255,7 +244,7 @@ export class Keeper {
 
   /** @throws TazpodError `usage` without `save` */
   saved(client: Client, baseline: string, bytes: number): Replies['saved'] {
-    if (this.#turn !== client || this.#state.name !== 'unlocked') {
+    if (!this.#turns.has(client) || this.#state.name !== 'unlocked') {
       throw new TazpodError('usage', 'cannot take note of a save that was not begun on this connection');
     }
     this.#state = { ...this.#state, baseline, pending: undefined, safe: this.#saveBegan };
@@ -266,7 +255,7 @@ export class Keeper {
 
   /** @throws TazpodError `usage` without `save` */
   unchanged(client: Client): Replies['unchanged'] {
-    if (this.#turn !== client || this.#state.name !== 'unlocked') {
+    if (!this.#turns.has(client) || this.#state.name !== 'unlocked') {
       throw new TazpodError('usage', 'cannot take note of a save that was not begun on this connection');
     }
     this.#state = { ...this.#state, safe: this.#saveBegan };
@@ -278,27 +267,24 @@ export class Keeper {
    * @param caller the process on whose behalf those that hold the enclave are to be ended first; undefined: none are
    */
   async close(client: Client, caller?: number): Promise<Replies['close']> {
-    const hadTurn = this.#turn === client;
-    await this.#takeTurn(client);
+    const hadTurn = this.#turns.has(client);
+    await this.#turns.take(client);
     try {
       if (caller === undefined || this.#state.name !== 'unlocked') return this.lockNow();
       const spared = [caller, ...(this.#command === undefined ? [] : [this.#command])];
       const ended = await endHolders(this.#state.enclave.device, this.#operator, spared);
       for (const { pid, command } of ended) this.#log.info(`ended process ${pid} (${command}), which held the enclave`);
-      if (this.#turn !== client) throw new TazpodError('unreachable', 'cannot lock for a client that has left');
+      if (!this.#turns.has(client)) throw new TazpodError('unreachable', 'cannot lock for a client that has left');
       return { ...this.lockNow(), ended: ended.slice(0, MOST_HOLDERS) };
     } finally {
-      if (!hadTurn) this.#endTurn(client);
+      if (!hadTurn) this.#turns.end(client);
     }
   }
 
   /** A connection has ended: whatever it held is undone or free. */
   leave(client: Client): void {
     if (this.#state.name === 'opening' && this.#state.client === client) this.#rollBack(this.#state.enclave);
-    const gone = new TazpodError('unreachable', 'cannot wait for a client that has left');
-    for (const waiting of this.#queue) if (waiting.client === client) waiting.giveUp(gone);
-    this.#queue = this.#queue.filter((waiting) => waiting.client !== client);
-    this.#endTurn(client);
+    this.#turns.leave(client);
   }
 
   /**
@@ -333,36 +319,7 @@ export class Keeper {
   }
 
   #destroy(enclave: Enclave): Replies['close'] {
-    const { device, root } = enclave;
-    const isEmpty = this.#attempt('wipe the enclave', () => wipe(root));
-    if (isEmpty !== true)
-      this.#log.error(`cannot remove everything from ${ENCLAVE}: what is left has no contents any more`);
-    const unmounted = enclave.ours ? this.#takeAway(enclave) : this.#giveBack(enclave);
-    const holders = this.#attempt('look for holders', () => holdersOf(device, this.#operator)) ?? [];
-    return { unmounted, holders: holders.slice(0, MOST_HOLDERS), ended: [] };
-  }
-
-  /** A mount of ours: closed for good to those who keep it, then unmounted. */
-  #takeAway(enclave: Enclave): boolean {
-    const emptyHeld = (emptied?: () => void): void => emptyHeldFiles(enclave.device, this.#operator, emptied);
-    const left = this.#attempt('keep the enclave from being written to', () => leaveNoRoom(enclave.root, emptyHeld));
-    if (left === undefined) this.#attempt('empty files that are held open', emptyHeld);
-    else if (left > 0)
-      this.#log.error(`cannot empty files without names in ${ENCLAVE}: ${left} bytes stay with who holds them`);
-    return (
-      this.#attempt('unmount the enclave', () => {
-        unmountEnclave(enclave);
-        return true;
-      }) ?? false
-    );
-  }
-
-  /** A mount of the engine's: empty, and the operator's again. */
-  #giveBack({ device, root }: Enclave): boolean {
-    this.#attempt('empty files that are held open', () => emptyHeldFiles(device, this.#operator));
-    this.#attempt('give the enclave back', () => giveEnclave(root, this.#operator));
-    root.close();
-    return false;
+    return destroyEnclave(enclave, this.#operator, (what, step) => this.#attempt(what, step), this.#log);
   }
 
   /** A lock goes on whatever fails on its way. */
@@ -382,20 +339,5 @@ export class Keeper {
   #enter(state: State): void {
     this.#state = state;
     this.#since = Date.now();
-  }
-
-  #takeTurn(client: Client): Promise<void> {
-    if (this.#turn === undefined || this.#turn === client) {
-      this.#turn = client;
-      return Promise.resolve();
-    }
-    return new Promise((enter, giveUp) => this.#queue.push({ client, enter, giveUp }));
-  }
-
-  #endTurn(client: Client): void {
-    if (this.#turn !== client) return;
-    const next = this.#queue.shift();
-    this.#turn = next?.client;
-    next?.enter();
   }
 }
