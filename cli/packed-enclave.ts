@@ -112,7 +112,7 @@ export class PackedEnclave implements Disposable {
   };
 
   [Symbol.dispose](): void {
-    wipe(this.#archive);
+    if (!this.#sealed) wipe(this.#archive);
     wipe(this.#keys.key);
     wipe(this.#keys.digestKey);
   }

@@ -206,6 +206,16 @@ describe('a lock', () => {
 });
 
 describe('a save', () => {
+  test('of megabytes, packed ones and text, opens with all of them', async () => {
+    await shell(
+      `cd ${ENCLAVE}; head -c 3000000 /dev/urandom >packed; yes 'a line of text' | head -n 300000 >text; sha256sum packed text >sums`,
+    );
+    expect(await tazpod('save', '--quiet')).toMatchObject({ code: 0, stderr: '' });
+    await tazpod('lock', '--discard');
+    await tazpod('unlock', '--passphrase-file', '-');
+    expect(await shell(`cd ${ENCLAVE} && sha256sum --check --quiet sums`)).toMatchObject({ code: 0, stdout: '' });
+  });
+
   test('writes what root has put into the enclave, too', async () => {
     await shell(`umask 077; mkdir ${ENCLAVE}/root; echo by root >${ENCLAVE}/root/file`, 0);
     expect(await json('save')).toEqual({ ok: true, written: true, leftOut: [] });
