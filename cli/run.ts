@@ -25,8 +25,11 @@ const CANNOT_RUN = 126;
 /** How the command came to its end, or why it never began. */
 interface Ending {
   readonly status: CommandStatus;
-  readonly failure?: TazpodError;
+  readonly failure?: unknown;
 }
+
+/** When an unlock of ours was done, in PID 1's words, or that there was one. */
+type Since = number | 'unknown';
 
 export async function run(call: Call): Promise<CommandStatus> {
   const { given, output } = call;
@@ -47,7 +50,7 @@ export async function run(call: Call): Promise<CommandStatus> {
   try {
     if (since !== undefined) await lockIfStill(since, output);
   } catch (error) {
-    if (failure) output.warn(failure.message);
+    if (failure) output.warn(reasonOf(failure));
     return output.fail(error, { ...outcome, locked: false });
   }
   if (failure) output.fail(failure, { ...outcome, locked: since !== undefined });
@@ -81,7 +84,7 @@ function refuseAltered(words: readonly string[]): void {
  * @returns when it was unlocked, if that was us; nothing where it was unlocked before
  * @throws Interrupted by a signal that comes in time: nothing is unlocked then
  */
-async function unlockUnlessUnlocked(call: Call, signals: CaughtSignals): Promise<number | undefined> {
+async function unlockUnlessUnlocked(call: Call, signals: CaughtSignals): Promise<Since | undefined> {
   const { output } = call;
   let isCommitting = false;
   const unlocking = unlockVault(call, () => {
@@ -97,8 +100,13 @@ async function unlockUnlessUnlocked(call: Call, signals: CaughtSignals): Promise
   if (unlocked.already) return undefined;
   tellUnlocked(unlocked, output);
   warnAfterUnlock(output);
+  // Nothing from here on may keep the lock from its turn.
+  return await unlockedSince().catch(() => 'unknown');
+}
+
+async function unlockedSince(): Promise<number> {
   using client = await ControlClient.connect();
-  return (await client.requestBriefly({ op: 'status' })).since;
+  return (await client.request({ op: 'status' })).since;
 }
 
 async function runCommand(
@@ -117,7 +125,7 @@ async function runCommand(
     return { status: signal === null ? (code ?? 1) : 128 + constants.signals[signal] };
   } catch (error) {
     const { errno } = error as NodeJS.ErrnoException;
-    if (errno === undefined) throw error;
+    if (errno === undefined) return { status: 1, failure: error };
     const isMissing = errnoName(error) === 'ENOENT';
     const reason = isMissing ? 'no such command' : getSystemErrorMessage(errno);
     return {
@@ -128,9 +136,10 @@ async function runCommand(
 }
 
 /** Saves and locks what was unlocked at that time. What others have locked since, and unlocked again, is theirs. */
-async function lockIfStill(since: number, output: Output): Promise<void> {
+async function lockIfStill(since: Since, output: Output): Promise<void> {
   using client = await ControlClient.connect();
-  const isStill = async (): Promise<boolean> => (await client.requestBriefly({ op: 'status' })).since === since;
+  const isStill = async (): Promise<boolean> =>
+    since === 'unknown' || (await client.request({ op: 'status' })).since === since;
   if (!(await isStill())) return;
   await runLockingHooks(client, output);
   const saversLock = await takeSaversLockUnlessLocked(client, output);

@@ -234,8 +234,8 @@ describe('through pipes a signal to tazpod', () => {
     const line = 'echo pid $$ >/tmp/news; exec tazpod run --passphrase-file /tmp/slow -- echo it ran';
     const ended = running.exec(['setsid', '--wait', 'sh', '-c', line], { user: OPERATOR_ID });
     const [, pid = ''] = await running.stdout.waitFor(/pid (\d+)\n/);
-    // It reads the passphrase when the pipe has somebody to write: then its handlers are there.
-    await shell(`exec 3>/tmp/slow; kill -TERM ${pid}`);
+    // It reads the passphrase when the pipe has somebody to write: then its handlers are there. Nothing is written.
+    await shell(`exec 3>/tmp/slow; kill -TERM ${pid}; while kill -0 ${pid} 2>/dev/null; do sleep 0.02; done`);
     expect(await ended).toMatchObject({ code: 143, stdout: '' });
     await expectLocked();
   });
