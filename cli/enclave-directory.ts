@@ -3,11 +3,14 @@
 // It has to be left before the connection ends: a working directory keeps a mount busy.
 
 import { statfsSync, statSync } from 'node:fs';
+import { readingAdvice } from '../lib/advice.ts';
 import { reasonOf, TazpodError } from '../lib/errors.ts';
 import { ENCLAVE } from '../lib/paths.ts';
 
 /** `TMPFS_MAGIC`, statfs(2). */
 const TMPFS = 0x01021994;
+
+const COVERED = 'something else is in its place: leave that path to tazpod, then lock and unlock again';
 
 /** Being in the enclave; disposing leaves it. */
 export interface Presence extends Disposable {
@@ -24,7 +27,8 @@ export function enterEnclave(device: number): Presence {
   try {
     process.chdir(ENCLAVE);
     const { type, blocks, bsize } = statfsSync('.');
-    if (type !== TMPFS) throw new TazpodError('cannot-mount', `cannot use ${ENCLAVE}: it is not in RAM`);
+    if (type !== TMPFS)
+      throw new TazpodError('cannot-mount', `cannot use ${ENCLAVE}: it is not in RAM`, { hint: COVERED });
     if (statSync('.').dev !== device) {
       throw new TazpodError('cannot-mount', `cannot use ${ENCLAVE}: it is not what PID 1 has mounted`, {
         hint: 'call tazpod in the container itself, not in a mount namespace of your own',
@@ -34,7 +38,10 @@ export function enterEnclave(device: number): Presence {
   } catch (error) {
     leaveEnclave();
     if (error instanceof TazpodError) throw error;
-    throw new TazpodError('cannot-mount', `cannot enter ${ENCLAVE}: ${reasonOf(error)}`, { cause: error });
+    throw new TazpodError('cannot-mount', `cannot enter ${ENCLAVE}: ${reasonOf(error)}`, {
+      hint: readingAdvice(error, ENCLAVE) ?? COVERED,
+      cause: error,
+    });
   }
 }
 

@@ -83,6 +83,7 @@ export class Output {
         : new TazpodError(
             'unexpected',
             `cannot go on: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+            { hint: 'this is a defect of tazpod: report it with these lines' },
           );
     if (this.#json) {
       write(STDOUT, `${JSON.stringify({ ok: false, code, message, ...(hint ? { hint } : {}), ...fields })}\n`);

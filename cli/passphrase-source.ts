@@ -4,6 +4,7 @@
 
 import { close as closeCallback, open as openCallback, read as readCallback } from 'node:fs';
 import { promisify } from 'node:util';
+import { readingAdvice } from '../lib/advice.ts';
 import { reasonOf, TazpodError } from '../lib/errors.ts';
 import { passphraseFromFile, wipe } from '../lib/passphrase.ts';
 import type { Arguments } from './arguments.ts';
@@ -93,7 +94,7 @@ async function readFile(path: string): Promise<Passphrase> {
   try {
     descriptor = await open(path, 'r');
   } catch (error) {
-    throw unreadable(`the passphrase file ${path}`, error);
+    throw unreadable(`the passphrase file ${path}`, error, readingAdvice(error, path));
   }
   try {
     return await readFrom(descriptor, `the passphrase file ${path}`);
@@ -123,6 +124,6 @@ async function readFrom(descriptor: number, origin: string): Promise<Passphrase>
   }
 }
 
-function unreadable(origin: string, error: unknown): TazpodError {
-  return new TazpodError('no-passphrase', `cannot read ${origin}: ${reasonOf(error)}`, { cause: error });
+function unreadable(origin: string, error: unknown, hint?: string): TazpodError {
+  return new TazpodError('no-passphrase', `cannot read ${origin}: ${reasonOf(error)}`, { hint, cause: error });
 }

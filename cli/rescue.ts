@@ -44,6 +44,7 @@ export async function rescueEnclave(
       throw new TazpodError(
         'usage',
         `cannot write a copy into ${directory}: it is in the enclave, and would go with it`,
+        { hint: 'name a directory on a disk, best on a volume that outlives the container' },
       );
     }
     return await writeRescueCopy(directory, sealed, {

@@ -2,8 +2,9 @@
 // Nothing changed: nothing is written. What unlock would not accept is left out and named, and the save ends with 13.
 // What was packed gets its place on disk only with PID 1's leave: it could have been packed while the enclave was wiped.
 
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 
+import { writingAdvice } from '../lib/advice.ts';
 import { type Baseline, encodeBaseline } from '../lib/baseline.ts';
 import { type ExitStatus, reasonOf, TazpodError } from '../lib/errors.ts';
 import type { LeftOut } from '../lib/pack.ts';
@@ -36,10 +37,19 @@ export async function save({ given, output }: Call): Promise<ExitStatus> {
   const saved =
     rescueDirectories.length > 0
       ? await rescueEnclave(client, lock, rescueDirectories, output)
-      : await saveEnclave(client, lock, output);
+      : await saveEnclave(client, lock, output).catch(
+          given.value('control-fd') === undefined ? adviseRescue : undefined,
+        );
   if (saved.leftOut.length > 0) return output.fail(leftOutError(saved), { saved: true, ...saved });
   output.result({ ...saved });
   return 0;
+}
+
+/** A person whose save has failed may have a copy elsewhere; PID 1 sees to one by itself. */
+function adviseRescue(error: unknown): never {
+  if (!(error instanceof TazpodError) || error.code !== 'save-failed') throw error;
+  const way = '"tazpod save --rescue DIR" writes an encrypted copy elsewhere';
+  throw new TazpodError(error.code, error.message, { hint: error.hint ? `${error.hint}; ${way}` : way, cause: error });
 }
 
 /**
@@ -83,7 +93,7 @@ export async function saveEnclave(client: ControlClient, lock: Replies['save'], 
     const { leftOut } = packed;
     if (await before.holds(packed.contents)) {
       if (!lock.final) await client.request({ op: 'unchanged' });
-      output.note('nothing to save');
+      output.note(leftOut.length === 0 ? 'nothing to save' : 'nothing else to save');
       return { written: false, leftOut };
     }
     const { bytes, conflict } = await writeVault(client, lock, before.baseline, packed);
@@ -92,7 +102,10 @@ export async function saveEnclave(client: ControlClient, lock: Replies['save'], 
     return { written: true, leftOut };
   } catch (error) {
     if (error instanceof TazpodError) throw error;
-    throw new TazpodError('save-failed', `cannot save to ${VAULT_FILE}: ${reasonOf(error)}`, { cause: error });
+    throw new TazpodError('save-failed', `cannot save to ${VAULT_FILE}: ${reasonOf(error)}`, {
+      hint: writingAdvice(error, dirname(VAULT_FILE)),
+      cause: error,
+    });
   }
 }
 
@@ -124,8 +137,17 @@ async function writeVault(
   return { bytes: sealed.length, conflict: made && { ...made, contents } };
 }
 
+/** No vault holds it, whoever tries. */
+export const LEFT_OUT_ADVICE = 'an unlock would not accept it: remove it, or keep it elsewhere';
+
 /** What to say when a save left something out: the rest is safe. */
 export function leftOutError({ leftOut }: Pick<Saved, 'leftOut'>): TazpodError {
   const count = leftOut.length === 1 ? '1 entry' : `${leftOut.length} entries`;
-  return new TazpodError('refused-entry', `cannot save everything: ${count} left out (named above); the rest is saved`);
+  return new TazpodError(
+    'refused-entry',
+    `cannot save everything: ${count} left out (named above); the rest is saved`,
+    {
+      hint: LEFT_OUT_ADVICE,
+    },
+  );
 }

@@ -2,6 +2,7 @@
 
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { readingAdvice } from '../lib/advice.ts';
 import { reasonOf, TazpodError } from '../lib/errors.ts';
 import { readWhole } from '../lib/read-whole.ts';
 
@@ -13,6 +14,9 @@ export async function readSealedFile(path: string): Promise<Buffer> {
     if (!(await handle.stat()).isFile()) throw new Error('it is not a file');
     return await readWhole(handle);
   } catch (error) {
-    throw new TazpodError('configuration', `cannot read the vault ${path}: ${reasonOf(error)}`, { cause: error });
+    throw new TazpodError('configuration', `cannot read the vault ${path}: ${reasonOf(error)}`, {
+      hint: readingAdvice(error, path),
+      cause: error,
+    });
   }
 }

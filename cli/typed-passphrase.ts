@@ -54,7 +54,9 @@ export async function askTwice(prompt: Prompt): Promise<Passphrase> {
     typed[Symbol.dispose]();
     prompt.say('Sorry, the two must match.\n');
   }
-  throw new TazpodError('no-passphrase', 'cannot go on: the two passphrases did not match');
+  throw new TazpodError('no-passphrase', 'cannot go on: the two passphrases did not match', {
+    hint: 'type the same one twice, or give it by --passphrase-file',
+  });
 }
 
 function isWrongPassphrase(error: unknown): boolean {

@@ -6,7 +6,7 @@ import { type Baseline, encodeBaseline } from '../lib/baseline.ts';
 import { type ExitStatus, reasonOf } from '../lib/errors.ts';
 import type { Extracted } from '../lib/extract.ts';
 import { DEFAULT_LIMITS } from '../lib/limits.ts';
-import { BRIDGE_TARGET, ENCLAVE, VAULT_FILE } from '../lib/paths.ts';
+import { BRIDGE_TARGET, ENCLAVE, VAULT_FILE, WORKSPACE } from '../lib/paths.ts';
 import type { HookFailure } from '../lib/protocol.ts';
 import { digestKeyOf, fingerprintOf, newSalt, saltOf } from '../lib/seal.ts';
 import { readVaultFile } from '../lib/vault-file.ts';
@@ -15,6 +15,7 @@ import { ControlClient } from './control-client.ts';
 import { enterEnclave } from './enclave-directory.ts';
 import { warnOfHooks } from './failed-hooks.ts';
 import { newPassphrase, type OpenedVault, openVault } from './opened-vault.ts';
+import { inFile } from './in-file.ts';
 import { makeBridgeSource, writePassphraseCache } from './passphrase-cache.ts';
 import { givenPassphrase, type Passphrase } from './passphrase-source.ts';
 import { formatSize } from './size.ts';
@@ -48,7 +49,7 @@ export async function unlockVault(call: Call, beforeCommit: () => void = () => {
   const { given, output } = call;
   using passphrase = await givenPassphrase(call);
   const reading = readVaultFile(VAULT_FILE);
-  const opening = passphrase && reading.then((sealed) => sealed && openVault(sealed, passphrase));
+  const opening = passphrase && reading.then((sealed) => sealed && inFile(VAULT_FILE, openVault(sealed, passphrase)));
   const loading = reading.then(loadExtraction);
   // Their failures are met where they are awaited; until then they must not count as unhandled.
   for (const early of [reading, opening, loading]) early?.catch(() => undefined);
@@ -60,7 +61,7 @@ export async function unlockVault(call: Call, beforeCommit: () => void = () => {
   }
 
   const sealed = await reading;
-  using vault = sealed && (await (opening ?? openVault(sealed, undefined)));
+  using vault = sealed && (await (opening ?? inFile(VAULT_FILE, openVault(sealed, undefined))));
   const extracted = vault ? await fill(device, vault, output) : await fillNew(device, passphrase, output);
   const baseline = sealed ? baselineOf(sealed, extracted.contents) : newBaseline();
   beforeCommit();
@@ -78,19 +79,22 @@ async function fill(device: number, { archive, key, passphrase }: OpenedVault, o
   // The archive's permission bits hold, whatever mask the caller has.
   process.umask(0);
   const limits = { ...DEFAULT_LIMITS, contents: enclave.size };
-  const extracted = await extractArchive(archive, {
+  const extracting = extractArchive(archive, {
     directory: '.',
     limits,
     digestKey: digestKeyOf(key),
     progress: line.step('unlocking'),
   });
+  const extracted = await inFile(VAULT_FILE, extracting);
   finish(passphrase);
   return extracted;
 }
 
 /** There is no vault yet: an empty enclave, and the passphrase that its first save will seal with. */
 async function fillNew(device: number, given: Parameters<typeof newPassphrase>[0], output: Output): Promise<Extracted> {
-  output.warn(`there is no vault at ${VAULT_FILE}: beginning with an empty one`);
+  output.warn(
+    `there is no vault at ${VAULT_FILE}: beginning with an empty one (if there should be one, see what is mounted at ${WORKSPACE})`,
+  );
   using passphrase = await newPassphrase(given);
   using _enclave = enterEnclave(device);
   process.umask(0);

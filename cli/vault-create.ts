@@ -2,6 +2,7 @@
 // An existing file is not replaced without --force. What an unlock would not accept is left out, named, and gives 13.
 
 import { statSync } from 'node:fs';
+import { readingAdvice } from '../lib/advice.ts';
 import { checkArchive } from '../lib/check-archive.ts';
 import { type ExitStatus, reasonOf, TazpodError } from '../lib/errors.ts';
 import { packDirectory } from '../lib/pack.ts';
@@ -15,6 +16,7 @@ import type { Call } from './call.ts';
 import { limitsOf } from './limits-option.ts';
 import { newPassphrase } from './opened-vault.ts';
 import { givenPassphrase } from './passphrase-source.ts';
+import { LEFT_OUT_ADVICE } from './save.ts';
 import { formatSize } from './size.ts';
 
 export async function vaultCreate(call: Call): Promise<ExitStatus> {
@@ -60,6 +62,7 @@ export async function vaultCreate(call: Call): Promise<ExitStatus> {
     const error = new TazpodError(
       'refused-entry',
       `cannot put everything into ${file}: ${count} left out (named above)`,
+      { hint: LEFT_OUT_ADVICE },
     );
     return output.fail(error, { file, entries, bytes: sealed.length, leftOut });
   }
@@ -72,6 +75,7 @@ function checkDirectory(directory: string): void {
     if (statSync(directory).isDirectory()) return;
   } catch (error) {
     throw new TazpodError('configuration', `cannot read the directory ${directory}: ${reasonOf(error)}`, {
+      hint: readingAdvice(error, directory),
       cause: error,
     });
   }

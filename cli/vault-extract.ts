@@ -5,6 +5,7 @@
 import type { ExitStatus } from '../lib/errors.ts';
 import { digestKeyOf } from '../lib/seal.ts';
 import type { Call } from './call.ts';
+import { inFile } from './in-file.ts';
 import { Interruption } from './interruption.ts';
 import { limitsOf } from './limits-option.ts';
 import { NewDirectory } from './new-directory.ts';
@@ -18,9 +19,13 @@ export async function vaultExtract(call: Call): Promise<ExitStatus> {
   const limits = limitsOf(given);
   const place = given.operand(1);
   using passphrase = await givenPassphrase(call);
-  const sealed = await readSealedFile(given.operand(0));
+  const file = given.operand(0);
+  const sealed = await readSealedFile(file);
   // What extraction needs is loaded while the key is derived.
-  const [opened, { extractArchive }] = await Promise.all([openVault(sealed, passphrase), import('../lib/extract.ts')]);
+  const [opened, { extractArchive }] = await Promise.all([
+    inFile(file, openVault(sealed, passphrase)),
+    import('../lib/extract.ts'),
+  ]);
   using vault = opened;
   using interruption = new Interruption();
   using directory = new NewDirectory(place);
@@ -28,14 +33,13 @@ export async function vaultExtract(call: Call): Promise<ExitStatus> {
   // The archive's permission bits hold, whatever mask the caller has; short names are found sooner.
   process.umask(0);
   process.chdir(directory.path);
-  const { entries, bytes } = await interruption.orEndOf(
-    extractArchive(vault.archive, {
-      directory: '.',
-      limits,
-      digestKey: digestKeyOf(vault.key),
-      progress: line.step('extracting'),
-    }),
-  );
+  const extracting = extractArchive(vault.archive, {
+    directory: '.',
+    limits,
+    digestKey: digestKeyOf(vault.key),
+    progress: line.step('extracting'),
+  });
+  const { entries, bytes } = await interruption.orEndOf(inFile(file, extracting));
   directory.keep();
   output.note(`extracted: ${entries} entries, ${formatSize(bytes)}, in ${place}`);
   output.result({ directory: place, entries, bytes });

@@ -5,6 +5,7 @@ import { escapeName } from '../lib/escape.ts';
 import type { ExitStatus } from '../lib/errors.ts';
 import { listArchive, type Member } from '../lib/list.ts';
 import type { Call } from './call.ts';
+import { inFile } from './in-file.ts';
 import { limitsOf } from './limits-option.ts';
 import { openVault } from './opened-vault.ts';
 import { givenPassphrase } from './passphrase-source.ts';
@@ -14,10 +15,10 @@ export async function vaultList(call: Call): Promise<ExitStatus> {
   const { given, output } = call;
   const limits = limitsOf(given);
   using passphrase = await givenPassphrase(call);
-  using vault = await openVault(await readSealedFile(given.operand(0)), passphrase);
+  const file = given.operand(0);
+  using vault = await inFile(file, openVault(await readSealedFile(file), passphrase));
   // Gathered first: only the end of an archive says that it is sound.
-  const members: Listed[] = [];
-  for await (const member of listArchive(vault.archive, limits)) members.push(describe(member));
+  const members = await inFile(file, Array.fromAsync(listArchive(vault.archive, limits), describe));
   output.data(members.map(({ name, type }) => (type === 'directory' ? `${name}/\n` : `${name}\n`)).join(''));
   output.result({ members });
   return 0;

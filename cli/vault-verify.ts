@@ -6,6 +6,7 @@ import type { ArchiveLimits } from '../lib/limits.ts';
 import { wipe } from '../lib/passphrase.ts';
 import { digestKeyOf } from '../lib/seal.ts';
 import type { Call } from './call.ts';
+import { inFile } from './in-file.ts';
 import { limitsOf } from './limits-option.ts';
 import { type OpenedVault, openVault } from './opened-vault.ts';
 import { givenPassphrase } from './passphrase-source.ts';
@@ -21,8 +22,8 @@ export async function vaultVerify(call: Call): Promise<ExitStatus> {
   const limits = limitsOf(given);
   const file = given.operand(0);
   using passphrase = await givenPassphrase(call);
-  using vault = await openVault(await readSealedFile(file), passphrase);
-  const { entries, bytes, room } = await check(vault, limits, output);
+  using vault = await inFile(file, openVault(await readSealedFile(file), passphrase));
+  const { entries, bytes, room } = await inFile(file, check(vault, limits, output));
   output.note(`verified: ${entries} entries, ${formatSize(bytes)}, in ${file}`);
   // The passphrase is kept beside the contents, and takes a page as every small file does.
   const needed = Math.ceil((room + PAGE) / MEBIBYTE);

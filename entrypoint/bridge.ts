@@ -105,6 +105,7 @@ function openSource(enclave: Enclave, operator: Operator): Directory {
   throw new TazpodError(
     'cannot-mount',
     `cannot bridge ${BRIDGE_SOURCE}: it is not a directory of the operator’s in the enclave`,
+    { hint: 'it must be a directory in the vault, and nothing mounted on it' },
   );
 }
 

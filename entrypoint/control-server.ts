@@ -6,7 +6,7 @@ import { chmodSync, chownSync, unlinkSync } from 'node:fs';
 import { createServer, Socket, type Server } from 'node:net';
 
 import { errnoName, reasonOf, TazpodError } from '../lib/errors.ts';
-import { CONTROL_SOCKET } from '../lib/paths.ts';
+import { CONTROL_SOCKET, RUNTIME_DIRECTORY } from '../lib/paths.ts';
 import {
   decodeRequest,
   encodeReply,
@@ -73,10 +73,13 @@ export class ControlServer {
     } catch (error) {
       server.close();
       throw new TazpodError('configuration', `cannot listen at ${CONTROL_SOCKET}: ${reasonOf(error)}`, {
+        hint: `give it a directory of its own: --tmpfs ${RUNTIME_DIRECTORY}`,
         cause: error,
       });
     }
-    server.on('error', (error) => this.#log.error(`control socket: ${reasonOf(error)}`));
+    server.on('error', (error) =>
+      this.#log.error(`cannot serve the control socket ${CONTROL_SOCKET}: ${reasonOf(error)}`),
+    );
     this.#server = server;
   }
 
@@ -169,7 +172,8 @@ export class ControlServer {
     try {
       return { ok: true, ...(await this.#perform(client, decodeRequest(line))) };
     } catch (error) {
-      if (!(error instanceof TazpodError)) this.#log.error(`control request failed: ${reasonOf(error)}`);
+      if (!(error instanceof TazpodError))
+        this.#log.error(`cannot serve a request at the control socket: ${reasonOf(error)}`);
       return refuse(error);
     }
   }

@@ -62,7 +62,7 @@ export function openEnclave(operator: Operator, size: number, log: Log): Enclave
       'cannot-mount',
       `cannot use ${ENCLAVE}: it is a ${fileSystem} mount, and secrets must stay in RAM`,
       {
-        hint: `do not mount a volume there; leave it to us, or use --tmpfs ${ENCLAVE}`,
+        hint: `do not mount a volume there; leave it to us, or use ${engineMount(operator)}`,
       },
     );
   }
@@ -212,7 +212,10 @@ function createEnclaveFileSystem(operator: Operator, size: number, log: Log): Di
     if (errnoName(error) !== 'EINVAL' && errnoName(error) !== 'EPERM') throw error;
   }
   const root = createTmpfs(options);
-  if (isSwapOn()) log.warn('the enclave may be swapped to disk: this kernel cannot forbid it (noswap), and swap is on');
+  if (isSwapOn())
+    log.warn(
+      'the enclave may be swapped to disk: this kernel cannot forbid it (noswap), and swap is on (on the host: swapoff -a, or Linux 6.4)',
+    );
   return root;
 }
 
@@ -230,18 +233,24 @@ function adoptEnclave(home: Directory, operator: Operator, log: Log): Enclave {
     const { type, blocks, bsize } = statfsSync(root.path());
     const device = root.stat().dev;
     if (type !== TMPFS_MAGIC || device === home.stat().dev) {
-      throw new TazpodError('cannot-mount', `cannot use ${ENCLAVE}: it is not in RAM`);
+      throw new TazpodError('cannot-mount', `cannot use ${ENCLAVE}: it is not in RAM`, {
+        hint: `do not mount a volume there; leave it to us, or use ${engineMount(operator)}`,
+      });
     }
     checkOwner(root, operator, log);
     giveEnclave(root, operator);
     if (isSwapOn() && enclaveMount()?.options.includes('noswap') !== true) {
-      log.warnOnce('the enclave may be swapped to disk: the engine did not forbid it (noswap), and swap is on');
+      log.warnOnce(
+        'the enclave may be swapped to disk: the engine did not forbid it (noswap), and swap is on (on the host: swapoff -a)',
+      );
     }
     const cached = hasCache(root, operator);
     if (!cached && !isEmpty(root)) {
       log.warn(`${ENCLAVE} held what a torn unlock left: wiped`);
       if (!wipe(root))
-        throw new TazpodError('cannot-mount', `cannot empty ${ENCLAVE}, which holds what a torn unlock left`);
+        throw new TazpodError('cannot-mount', `cannot empty ${ENCLAVE}, which holds what a torn unlock left`, {
+          hint: 'end what still writes there, or make the container anew',
+        });
       giveEnclave(root, operator);
     }
     return { device, size: blocks * bsize, root, ours: false, cached };

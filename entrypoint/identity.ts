@@ -4,7 +4,7 @@
 import { lstatSync, mkdirSync, symlinkSync } from 'node:fs';
 
 import { errnoName, reasonOf } from '../lib/errors.ts';
-import { AWS_NAME, IDENTITY_DIRECTORY, IDENTITY_NAMES } from '../lib/paths.ts';
+import { AWS_NAME, IDENTITY_DIRECTORY, IDENTITY_NAMES, WORKSPACE } from '../lib/paths.ts';
 import type { Log } from './log.ts';
 import { asOperator, type Operator } from './operator.ts';
 
@@ -19,7 +19,7 @@ export function prepareIdentity(operator: Operator, log: Log): void {
       for (const name of IDENTITY_NAMES) makeDirectory(`${IDENTITY_DIRECTORY}/${name}`);
     } catch (error) {
       log.warnOnce(
-        `cannot make the identity directories in ${IDENTITY_DIRECTORY}: ${reasonOf(error)}; tool state will not outlive the container`,
+        `cannot make the identity directories in ${IDENTITY_DIRECTORY}: ${reasonOf(error)}; tool state will not outlive the container unless uid ${operator.uid} may write to ${WORKSPACE}`,
       );
       return;
     } finally {

@@ -3,7 +3,7 @@
 
 import { chownSync, mkdirSync } from 'node:fs';
 
-import { TazpodError } from '../lib/errors.ts';
+import { reasonOf, TazpodError } from '../lib/errors.ts';
 import { HOME } from '../lib/paths.ts';
 import { appendLine, isId, readTable } from './accounts.ts';
 import { systemCall } from './native.ts';
@@ -85,10 +85,14 @@ function createAccount(): Account | undefined {
     mkdirSync(HOME, { recursive: true });
     chownSync(HOME, id, id);
   } catch (error) {
-    throw new TazpodError('configuration', `cannot make the account "${DEFAULT_OPERATOR}", which this image lacks`, {
-      hint: `add it to the image (useradd --create-home ${DEFAULT_OPERATOR}), or name another with TAZPOD_USER`,
-      cause: error,
-    });
+    throw new TazpodError(
+      'configuration',
+      `cannot make the account "${DEFAULT_OPERATOR}", which this image lacks: ${reasonOf(error)}`,
+      {
+        hint: `add it to the image (useradd --create-home ${DEFAULT_OPERATOR}), or name another with TAZPOD_USER`,
+        cause: error,
+      },
+    );
   }
   return findAccount(DEFAULT_OPERATOR);
 }

@@ -3,7 +3,7 @@
 
 import { constants } from 'node:os';
 
-import { errnoName } from '../lib/errors.ts';
+import { errnoName, reasonOf } from '../lib/errors.ts';
 import type { Log } from './log.ts';
 import { check, libc } from './native.ts';
 import { signalName } from './signals.ts';
@@ -80,7 +80,7 @@ export class SignalRouter {
     } catch (error) {
       // ESRCH: it has ended in this moment.
       if (errnoName(error) !== 'ESRCH')
-        this.#log.warn(`cannot send ${signalName(signal)} to the command: ${String(error)}`);
+        this.#log.warn(`cannot send ${signalName(signal)} to the command: ${reasonOf(error)}`);
     }
   }
 }

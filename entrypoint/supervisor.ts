@@ -231,7 +231,9 @@ export class Supervisor {
     try {
       if (keeper === undefined || workers === undefined) {
         if (mode !== 'required') return;
-        throw new TazpodError('unreachable', 'cannot unlock: another tazpod-entrypoint serves this container');
+        throw new TazpodError('unreachable', 'cannot unlock: another tazpod-entrypoint serves this container', {
+          hint: 'start one only, or this one with TAZPOD_UNLOCK=never',
+        });
       }
       await unlockAtBoot({
         mode,
@@ -337,7 +339,10 @@ export class Supervisor {
     const grace = isPatient ? Math.min(DRAIN_GRACE, this.#remainingForProcesses) : 0;
     const patience = Math.min(KILL_PATIENCE, this.#remainingForProcesses + LEAST_KILL_PATIENCE);
     const left = await drain(grace, patience, (pids) => this.#log.info(`ending ${listed(pids)}`));
-    if (left.length > 0) this.#log.warn(`cannot end ${left.length === 1 ? 'process' : 'processes'} ${left.join(', ')}`);
+    if (left.length > 0)
+      this.#log.warn(
+        `cannot end ${left.length === 1 ? 'process' : 'processes'} ${left.join(', ')}: killed, and still there`,
+      );
   }
 
   get #remainingForProcesses(): number {

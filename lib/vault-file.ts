@@ -4,6 +4,7 @@
 import { constants, type Stats } from 'node:fs';
 import { lstat, open, realpath, type FileHandle } from 'node:fs/promises';
 
+import { readingAdvice } from './advice.ts';
 import { errnoName, reasonOf, TazpodError } from './errors.ts';
 import { isMountPoint } from './mount-point.ts';
 import { readWhole } from './read-whole.ts';
@@ -72,13 +73,17 @@ async function isThere(path: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (errnoName(error) !== 'ENOENT') throw error;
-    if (await lstat(path).catch(() => undefined)) throw new Unusable('it is a symbolic link that leads nowhere');
+    if (await lstat(path).catch(() => undefined))
+      throw new Unusable('it is a symbolic link that leads nowhere', {
+        hint: 'remove it, or put the vault where it leads',
+      });
     return false;
   }
 }
 
 function refuseOtherThanFile(stats: Stats): void {
-  if (!stats.isFile()) throw new Unusable(stats.isDirectory() ? 'it is a directory' : 'it is not a regular file');
+  if (stats.isFile()) return;
+  throw new Unusable(stats.isDirectory() ? 'it is a directory' : 'it is not a regular file', { hint: 'move it away' });
 }
 
 class Unusable extends Error {
@@ -91,6 +96,6 @@ class Unusable extends Error {
 }
 
 function unusable(path: string, cause: unknown): TazpodError {
-  const hint = cause instanceof Unusable ? cause.hint : undefined;
+  const hint = cause instanceof Unusable ? cause.hint : readingAdvice(cause, path);
   return new TazpodError('configuration', `cannot read the vault ${path}: ${reasonOf(cause)}`, { hint, cause });
 }

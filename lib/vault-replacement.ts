@@ -7,6 +7,7 @@ import { constants } from 'node:fs';
 import { copyFile, link, lstat, mkdir, open, realpath, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
+import { writingAdvice } from './advice.ts';
 import { lockDirectory } from './directory-lock.ts';
 import { errnoName, reasonOf, TazpodError, type ErrorCode } from './errors.ts';
 import { fingerprintOf } from './seal.ts';
@@ -55,7 +56,7 @@ export async function replaceVaultFile(
   } catch (error) {
     if (error instanceof TazpodError && PASSED_ON.has(error.code)) throw error;
     throw new TazpodError('save-failed', `cannot save ${path}: ${reasonOf(error)}`, {
-      hint: error instanceof TazpodError ? error.hint : undefined,
+      hint: error instanceof TazpodError ? error.hint : writingAdvice(error, dirname(path)),
       cause: error,
     });
   }

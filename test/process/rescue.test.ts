@@ -53,14 +53,27 @@ async function copied(pod: Sandbox, directory = RESCUE_DIRECTORY): Promise<Recor
 
 describe('a last save that fails leaves an encrypted copy', () => {
   test.each([
-    { name: 'a full disk', prepare: small('size=64k', 'head -c 100k /dev/zero >/workspace/filler || true') },
-    { name: 'a disk without inodes', prepare: small('nr_inodes=30', 'touch $(seq -f /workspace/%g 30) || true') },
-    { name: 'a read-only workspace', prepare: small('size=1m', 'mount -o remount,ro /workspace') },
-  ])('because of $name', async ({ prepare }) => {
+    {
+      name: 'a full disk',
+      prepare: small('size=64k', 'head -c 100k /dev/zero >/workspace/filler || true'),
+      says: /hint: make room on the disk that \/workspace\S+ is on/,
+    },
+    {
+      name: 'a disk without inodes',
+      prepare: small('nr_inodes=30', 'touch $(seq -f /workspace/%g 30) || true'),
+      says: /hint: make room on the disk that \/workspace\S+ is on/,
+    },
+    {
+      name: 'a read-only workspace',
+      prepare: small('size=1m', 'mount -o remount,ro /workspace'),
+      says: /hint: \/workspace\S+ is mounted read-only: mount it without ":ro"\n/,
+    },
+  ])('because of $name', async ({ prepare, says }) => {
     await using pod = await createPod();
     const { code, stderr } = await run(pod, prepare);
     expect(code).toBe(7);
     expect(stderr).toMatch(/tazpod: cannot save \/workspace\/\.tazpod\/vault\/vault\.tar\.aes: /);
+    expect(stderr).toMatch(says);
     expect(stderr).toMatch(
       /docker cp tazpod:\/var\/lib\/tazpod\/rescue\/vault\.tar\.aes\.rescue-\w+ \. \(.* own layer, and goes when .* docker run --rm/,
     );
