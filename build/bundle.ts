@@ -52,6 +52,8 @@ export function bundleParts(): Promise<{ readonly name: string; readonly text: s
       const program = await bundleProgram(fileURLToPath(new URL(entry, import.meta.url)), {
         // The text stays in memory: without its comments and indentation it is half as long.
         minifyWhitespace: true,
+        // In one line no place could be told from another, and Node prints the line where a program cannot even be loaded.
+        lineLimit: 120,
         legalComments: 'none',
         external: name === 'pino' ? [] : ['pino'],
       });
