@@ -44,9 +44,11 @@ describeInits(LIKE_TINI, (init) => {
     const atOnce = FORWARDED.filter((signal) => signal !== SIGTSTP);
     const commands = atOnce.map((signal) => `kill -${signal} 1`).join('; ');
     expect(await running.exec(['sh', '-c', commands])).toMatchObject({ code: 0, stderr: '' });
-    await running.stdout.waitFor(new RegExp(`^${SIGCONT}\n`, 'm'));
+    // Of signals that wait together nobody promises the order: all of them must be there before the next is sent.
+    await running.stdout.waitFor(new RegExp(atOnce.map((signal) => `(?=[^]*^${signal}\n)`).join(''), 'm'));
     await running.signalInside(SIGTSTP);
-    expect(await received(running, FORWARDED)).toEqual(FORWARDED);
+    await running.stdout.waitFor(new RegExp(`^${SIGTSTP}\n`, 'm'));
+    expect(await received(running, FORWARDED.slice(0, -1))).toEqual(FORWARDED);
   });
 
   test('loses nothing of a burst of 1,000 signals that the kernel did not merge', async () => {

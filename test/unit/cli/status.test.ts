@@ -4,7 +4,7 @@ import type { Duplex, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
 
-import { decodeRequest, encodeReply, type Op, type Reply } from '../../../lib/protocol.ts';
+import { decodeRequest, encodeReply, MAX_REPLY_BYTES, type Op, type Reply } from '../../../lib/protocol.ts';
 import { Session } from './session.ts';
 import { MAIN, QUIETLY, tazpod } from './tool.ts';
 
@@ -102,7 +102,7 @@ describe('over an inherited connection, as a worker of PID 1', () => {
   test.for([
     ['hangs up', undefined, 'ended the connection'],
     ['talks nonsense', 'hello\n', 'cannot understand what PID 1 answered'],
-    ['never ends a line', 'x'.repeat(20_000), 'something else than replies'],
+    ['never ends a line', 'x'.repeat(MAX_REPLY_BYTES + 1), 'something else than replies'],
   ] as const)('a PID 1 that %s: an error, not a hang', async ([, reply, says]) => {
     const { status, stderr } = await worker(['status'], reply === undefined ? {} : { status: reply });
     expect(stderr).toContain(says);
