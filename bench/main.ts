@@ -16,10 +16,23 @@ import { recordFigure, spell, writePage, writeResult, type RecordedFigure } from
 import { save } from './save.ts';
 import { signals } from './signals.ts';
 import { start } from './start.ts';
+import { stop } from './stop.ts';
 import { unlock } from './unlock.ts';
 import { zombies } from './zombies.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [start, unlock, extract, save, growth, memory, signals, exit, zombies, idle];
+const BENCHMARKS: readonly Benchmark[] = [
+  start,
+  unlock,
+  stop,
+  extract,
+  save,
+  growth,
+  memory,
+  signals,
+  exit,
+  zombies,
+  idle,
+];
 const names = BENCHMARKS.map(({ name }) => name);
 
 /** Programs that are measured or measure, and Debian's packages of them. */

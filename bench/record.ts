@@ -1,8 +1,13 @@
 // What a benchmark leaves behind: bench/results/NAME.json, and the tables in docs/benchmarks.md that are made of all of them.
 
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
 import { sentenceOn, type Machine } from '../recording/machine.ts';
 import { Records, table } from '../recording/records.ts';
+import { PROJECT } from '../sandbox/container.ts';
 import type { Figure } from './benchmark.ts';
+import { chart } from './chart.ts';
 import { REFERENCE } from './contestants.ts';
 import type { Summary } from './samples.ts';
 
@@ -11,6 +16,9 @@ const RECORDS = new Records<Result>({
   page: 'docs/benchmarks.md',
   command: 'npm run bench',
 });
+
+/** The page shows it above its tables. */
+const CHART = join(PROJECT, 'docs/benchmarks.svg');
 
 export interface RecordedFigure {
   readonly title: string;
@@ -52,15 +60,28 @@ export async function writeResult(result: Result): Promise<void> {
   await RECORDS.write(result.benchmark, result);
 }
 
-/** Makes the page's tables anew from every result that is recorded, in the order of `names`. */
+/** Makes the page's tables and its chart anew from every result that is recorded, in the order of `names`. */
 export async function writePage(names: readonly string[]): Promise<void> {
-  await RECORDS.writePage(names, (results) => [
-    ...(results[0] === undefined ? [] : [sentenceOn(results[0].machine)]),
-    ...results.flatMap((result) => [
-      ...result.figures.map(tableOf),
-      `Measured ${result.date.slice(0, 10)}; load of the machine ${result.load.before} before, ${result.load.after} after.`,
-    ]),
-  ]);
+  const figures: RecordedFigure[] = [];
+  await RECORDS.writePage(names, (results) => {
+    figures.push(...results.flatMap((result) => result.figures));
+    return [
+      ...(results[0] === undefined ? [] : [sentenceOn(results[0].machine)]),
+      `### What must be reached\n\n${table([['figure', 'must reach', ''], ...results.flatMap(barsOf)])}`,
+      ...results.flatMap((result) => [
+        ...result.figures.map(tableOf),
+        `Measured ${result.date.slice(0, 10)}; load of the machine ${result.load.before} before, ${result.load.after} after.`,
+      ]),
+    ];
+  });
+  await writeFile(CHART, chart(figures));
+}
+
+/** The figure and its bar, and whether that is reached. */
+function barsOf({ figures }: Result): string[][] {
+  return figures.flatMap(({ title, bar }) =>
+    bar === null ? [] : [[title, bar.text, bar.reached ? 'reached' : '**not reached**']],
+  );
 }
 
 /** The figure as a Markdown table, with what must be reached and whether it is. */
