@@ -27,7 +27,7 @@ export const faults: Stress = {
   count: 850,
   oracle:
     `At each system call that PID 1 or \`tazpod\` makes in an unlock: ${ERRORS.join(', ')}; a SIGKILL for \`tazpod\`, a SIGTERM for PID 1; ` +
-    'for a read, the end of the file or of the connection. Then the vault is unlocked, with all that was in it, or locked: nothing is mounted, ' +
+    'for a read, the end of the file or of the connection. (Reads and writes of PID 1, which are its event loop’s as well, are not refused.) Then the vault is unlocked, with all that was in it, or locked: nothing is mounted, ' +
     'nothing is on disk, and `tazpod` has said why. PID 1 has as many files open as before, the next unlock works, the lock after it, too, ' +
     'and the vault file is as it was. A container that is told to stop ends, and leaves nothing.',
   executable: true,
