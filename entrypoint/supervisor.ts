@@ -6,21 +6,16 @@ import { constants } from 'node:os';
 
 import { reasonOf, TazpodError } from '../lib/errors.ts';
 import type { Arguments } from './arguments.ts';
-import { Autolock } from './autolock.ts';
-import { Autosave } from './autosave.ts';
 import { BootAborted, unlockAtBoot } from './boot-unlock.ts';
 import { restoreAside } from './bridge.ts';
 import { confineChildren, requireCapabilities } from './capabilities.ts';
 import type { Configuration } from './configuration.ts';
-import { ControlServer } from './control-server.ts';
 import { giveStandardStreams } from './descriptors.ts';
-import { drain, KILL_PATIENCE } from './drain.ts';
 import { prepareMountPoint } from './enclave.ts';
-import { environmentBytes, operatorEnvironment, withoutVariable } from './environment.ts';
-import { Hooks } from './hooks.ts';
+import { environmentBytes, operatorEnvironment } from './environment.ts';
 import { prepareIdentity } from './identity.ts';
-import { Keeper } from './keeper.ts';
-import { LastSave, LOST } from './last-save.ts';
+import { endProcesses } from './last-processes.ts';
+import { LOST } from './last-save.ts';
 import type { Log } from './log.ts';
 import { findOperator, type Operator } from './operator.ts';
 import { describeProcess } from './process-life.ts';
@@ -34,23 +29,13 @@ import { Stop } from './stop.ts';
 import { foregroundTerminal, takeForeground } from './terminal.ts';
 import type { Transfer } from './transfer.ts';
 import { trimSoon } from './trim.ts';
-import { endsWithin, endWorker, spawnWorker, Workers, type SpawnWorker } from './worker.ts';
+import { VaultServices } from './vault-services.ts';
 import { followWorkspace } from './workspace-owner.ts';
 
 /** What a container that failed by our own fault ends with, as docker's. */
 export const OWN_FAILURE = 125;
 
 const { SIGINT, SIGKILL, SIGTERM } = constants.signals;
-/** Between TERM and KILL, for what is left when the command is gone. */
-const DRAIN_GRACE = 2000; // ms
-/** What the kernel gets to end what was killed, however late it is. */
-const LEAST_KILL_PATIENCE = 100; // ms
-/** How long a save that is under way may take when the command is gone. */
-const WORKER_PATIENCE = 1000; // ms
-/** Of processes that are about to be ended so many are named. */
-const MOST_NAMED = 5;
-/** What a drain leaves of a deadline for the last save, and for a rescue when that fails. */
-const KEPT_FOR_SAVE = 2500; // ms
 
 /** What was there when we were started. */
 export interface Inherited {
@@ -73,14 +58,8 @@ export class Supervisor {
   readonly #router: SignalRouter;
   readonly #stop: Stop;
   readonly #stopSignals: ReadonlySet<number>;
-  #server: ControlServer | undefined;
-  #workers: Workers | undefined;
-  #keeper: Keeper | undefined;
-  #lastSave: LastSave | undefined;
-  #autosave: Autosave | undefined;
-  #autolock: Autolock | undefined;
+  #vault: VaultServices | undefined;
   #transfer: Transfer | undefined;
-  #hooks: Hooks | undefined;
   #command: number | undefined;
   readonly #commandRuns = Promise.withResolvers<void>();
 
@@ -107,13 +86,13 @@ export class Supervisor {
 
   /** Locks at once, for the ways out that do not lead through `run`. */
   lockNow(): void {
-    this.#keeper?.lockNow();
+    this.#vault?.keeper.lockNow();
   }
 
   /** After an error that nobody expected: saves what can be saved in a few seconds, and locks. Synchronous throughout. */
   emergency(): void {
     try {
-      this.#lastSave?.saveNow();
+      this.#vault?.lastSave.saveNow();
     } catch (error) {
       this.#log.error(`cannot save the vault: ${reasonOf(error)}; ${LOST}`);
     } finally {
@@ -133,9 +112,8 @@ export class Supervisor {
       await this.#unlock(operator);
       await this.#runUnlockedHooks();
       const exit = await this.#runCommand(operator, environment);
-      await this.#runLastHooks();
-      await this.#endProcesses();
-      await this.#lastSave?.save();
+      await this.#vault?.runLastHooks();
+      await this.#end();
       const status = exitStatusOf(exit);
       return this.#args.remapped.has(status) ? 0 : status;
     } catch (error) {
@@ -152,8 +130,8 @@ export class Supervisor {
       return OWN_FAILURE;
     } finally {
       this.#stop.cancel();
-      this.#keeper?.lockNow();
-      this.#server?.close();
+      this.#vault?.keeper.lockNow();
+      this.#vault?.server.close();
       await this.#log.settle();
     }
   }
@@ -188,33 +166,19 @@ export class Supervisor {
       this.#log.warn('another tazpod-entrypoint serves this container: this one is an init without a vault');
       return;
     }
-    this.#keeper = new Keeper(operator, this.#configuration.enclaveSize, this.#log);
-    const timeout = this.#configuration.hookTimeout;
-    this.#hooks = new Hooks({ operator, environment, reaper: this.#reaper, stop: this.#stop, timeout }, this.#log);
-    const facts = {
-      stopSignals: this.#stopSignals,
-      stopTimeout: this.#configuration.stopTimeout,
-      autosave: () => this.#autosave?.state ?? 'off',
-    };
-    this.#server = new ControlServer(this.#keeper, this.#hooks, facts, this.#log);
-    // A worker takes the passphrase that it is given, or asks: the file is PID 1's to open.
-    const forWorkers = withoutVariable(environment, 'TAZPOD_PASSPHRASE_FILE');
-    const spawn: SpawnWorker = (verb, connection, input) => spawnWorker(operator, forWorkers, verb, connection, input);
-    this.#workers = new Workers(spawn, this.#server, this.#reaper);
-    this.#lastSave = new LastSave(
-      { keeper: this.#keeper, server: this.#server, workers: this.#workers, stop: this.#stop, spawn },
-      this.#configuration.rescueDirectory,
+    this.#vault = new VaultServices(
+      {
+        operator,
+        environment,
+        configuration: this.#configuration,
+        stopSignals: this.#stopSignals,
+        reaper: this.#reaper,
+        stop: this.#stop,
+        commandRuns: this.#commandRuns.promise,
+      },
       this.#log,
     );
-    if (this.#configuration.autosave) {
-      this.#autosave = new Autosave(this.#keeper, this.#workers, this.#commandRuns.promise, this.#log);
-      this.#keeper.follow(this.#autosave);
-    }
-    if (this.#configuration.autolock === 'last-shell') {
-      this.#autolock = new Autolock(operator, this.#workers, this.#commandRuns.promise, this.#log);
-      this.#keeper.follow(this.#autolock);
-    }
-    if (claim === 'ours') await this.#server.listen(operator);
+    if (claim === 'ours') await this.#vault.server.listen(operator);
     restoreAside(operator);
     try {
       prepareMountPoint(operator, this.#log);
@@ -227,9 +191,9 @@ export class Supervisor {
   /** A vault that stays locked is a reason not to start only where it is required. */
   async #unlock(operator: Operator): Promise<void> {
     const { unlock: mode, passphraseFile } = this.#configuration;
-    const [keeper, workers] = [this.#keeper, this.#workers];
+    const vault = this.#vault;
     try {
-      if (keeper === undefined || workers === undefined) {
+      if (vault === undefined) {
         if (mode !== 'required') return;
         throw new TazpodError('unreachable', 'cannot unlock: another tazpod-entrypoint serves this container', {
           hint: 'start one only, or this one with TAZPOD_UNLOCK=never',
@@ -238,12 +202,12 @@ export class Supervisor {
       await unlockAtBoot({
         mode,
         operator,
-        keeper,
-        workers,
+        keeper: vault.keeper,
+        workers: vault.workers,
         passphrase: this.#passphrase,
         passphraseFile,
         terminal: this.#terminal,
-        hasSocket: this.#server?.isListening === true,
+        hasSocket: vault.server.isListening,
         aborted: this.#router.aborted,
       });
     } catch (error) {
@@ -262,18 +226,18 @@ export class Supervisor {
 
   /** What follows an unlock comes before the command, which may need it. */
   async #runUnlockedHooks(): Promise<void> {
-    if (this.#keeper?.state !== 'unlocked') return;
-    const aborted = await Promise.race([this.#hooks?.run('unlocked').then(() => undefined), this.#router.aborted]);
+    if (!this.#vault?.isUnlocked) return;
+    const hooks = this.#vault.hooks.run('unlocked').then(() => undefined);
+    const aborted = await Promise.race([hooks, this.#router.aborted]);
     if (aborted !== undefined) throw new BootAborted(aborted);
   }
 
   /** What a hook has changed before a signal aborted the boot is saved as anybody's work. */
   async #endAbortedBoot(): Promise<void> {
-    if (this.#keeper?.state !== 'unlocked') return;
+    if (!this.#vault?.isUnlocked) return;
     this.#stop.request();
     this.#stop.commandEnded();
-    await this.#endProcesses();
-    await this.#lastSave?.save();
+    await this.#end();
   }
 
   async #runCommand(operator: Operator, environment: readonly Buffer[]): Promise<Exit> {
@@ -293,7 +257,7 @@ export class Supervisor {
     });
     const ended = this.#reaper.exitOf(pid);
     this.#router.commandRuns(pid, group);
-    this.#keeper?.commandRuns(pid);
+    this.#vault?.keeper.commandRuns(pid);
     this.#command = pid;
     this.#commandRuns.resolve();
     void this.#log.load();
@@ -307,53 +271,23 @@ export class Supervisor {
     return exit;
   }
 
-  /** A stop was asked for: what can be saved is saved at once, while the command still has its time. */
   #stopRequested(): void {
     const isFirst = !this.#stop.isRequested;
     this.#stop.request();
     if (!isFirst) return;
     const command = this.#command;
     this.#log.info(`stop requested${command === undefined ? '' : `: waiting for ${describeProcess(command)}`}`);
-    if (this.#keeper?.state === 'unlocked' && this.#workers?.running.length === 0) this.#workers.start('save');
+    this.#vault?.checkpoint();
   }
 
-  /** The command has ended, whatever else still runs: hooks may use all that is there. */
-  async #runLastHooks(): Promise<void> {
-    this.#keeper?.refuseUnlocks();
-    await this.#hooks?.run('stopping');
-    if (this.#keeper?.state === 'unlocked') await this.#hooks?.run('locking');
-  }
-
-  async #endProcesses(): Promise<void> {
+  /** The command is gone: whatever else runs ends, and the last save is made. */
+  async #end(): Promise<void> {
     this.#transfer?.end();
-    this.#autosave?.end();
-    this.#autolock?.end();
-    this.#keeper?.refuseUnlocks();
-    await this.#hooks?.end();
-    for (const worker of this.#workers?.running ?? []) {
-      // It may wait for the turn of a client that only the drain will end; the last save makes up for it.
-      await endsWithin(worker, Math.min(WORKER_PATIENCE, this.#remainingForProcesses));
-      await endWorker(worker);
-    }
+    await this.#vault?.end();
     const isPatient = this.#configuration.stopTimeout !== undefined;
-    const grace = isPatient ? Math.min(DRAIN_GRACE, this.#remainingForProcesses) : 0;
-    const patience = Math.min(KILL_PATIENCE, this.#remainingForProcesses + LEAST_KILL_PATIENCE);
-    const left = await drain(grace, patience, (pids) => this.#log.info(`ending ${listed(pids)}`));
-    if (left.length > 0)
-      this.#log.warn(
-        `cannot end ${left.length === 1 ? 'process' : 'processes'} ${left.join(', ')}: killed, and still there`,
-      );
+    await endProcesses(this.#vault?.workers.running ?? [], this.#stop, isPatient, this.#log);
+    await this.#vault?.lastSave.save();
   }
-
-  get #remainingForProcesses(): number {
-    return Math.max(0, this.#stop.remaining - KEPT_FOR_SAVE);
-  }
-}
-
-/** Who they are; of many, the first. */
-function listed(pids: readonly number[]): string {
-  const more = pids.length - MOST_NAMED;
-  return `${pids.slice(0, MOST_NAMED).map(describeProcess).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 /** Lets the event loop deliver what has arrived. */
