@@ -83,8 +83,9 @@ test.runIf(HAS_MEMORY_LIMITS)(
     await using pod = await createPod();
     const program = ['perl', '-e', '$_ = "x" x 150e6; $| = 1; print "ready\\n"; sleep'];
     const running = await startWithin(pod, limit, program);
-    await limit.set((await limit.used()) + 20 * MIB);
-    const write = ['sh', '-c', `head -c 1M /dev/urandom >${ENCLAVE}/some`];
+    // A worker can begin, and cannot hold what it packs.
+    await limit.set((await limit.held()) + 60 * MIB);
+    const write = ['sh', '-c', `head -c 60M /dev/urandom >${ENCLAVE}/some`];
     expect(await running.exec(write, { user: OPERATOR_ID })).toMatchObject({ code: 0 });
     await running.stderr.waitFor('cannot save what has changed (status 137');
     expect(await limit.kills()).toBe(1);

@@ -70,9 +70,11 @@ export class MemoryLimit implements AsyncDisposable {
     await writeFile(`${this.#group}/cgroup.procs`, String(pid));
   }
 
-  /** Bytes, those of files that could be given up among them. */
-  async used(): Promise<number> {
-    return Number(await readFile(`${this.#group}/${this.#files.used}`, 'utf8'));
+  /** Bytes that the kernel cannot take back: what programs have allocated, and what is in a tmpfs. */
+  async held(): Promise<number> {
+    const statistics = await readFile(`${this.#group}/memory.stat`, 'utf8');
+    const held = statistics.matchAll(/^(?:rss|anon|shmem) (\d+)$/gm);
+    return Array.from(held, ([, bytes]) => Number(bytes)).reduce((sum, bytes) => sum + bytes, 0);
   }
 
   /** How many processes the kernel has ended for want of memory. */
