@@ -80,8 +80,10 @@ describeInits(LIKE_TINI, (init) => {
       environment: { ...init.options.environment, ...variables },
     });
     const [, group] = await running.stdout.waitFor(/^ready (\d+)\n/);
-    for (const signal of [SIGUSR2, 40]) running.signal(signal);
-    await running.stdout.waitFor('leader 40\n');
+    for (const signal of [SIGUSR2, 40]) {
+      running.signal(signal);
+      await running.stdout.waitFor(`leader ${signal}\n`);
+    }
     // Both end their count, by a signal that no init has a part in.
     await running.exec(['/bin/kill', `-${LAST}`, '--', `-${group}`]);
     await running.stdout.waitFor(new RegExp(`(?:(?:leader|child) ${LAST}\n[^]*){2}`));
