@@ -9,6 +9,7 @@ import { DEFAULT_LIMITS } from '../lib/limits.ts';
 import { BRIDGE_TARGET, ENCLAVE, VAULT_FILE, WORKSPACE } from '../lib/paths.ts';
 import type { HookFailure } from '../lib/protocol.ts';
 import { digestKeyOf, fingerprintOf, newSalt, saltOf } from '../lib/seal.ts';
+import { release } from '../lib/release.ts';
 import { readVaultFile } from '../lib/vault-file.ts';
 import type { Call } from './call.ts';
 import { ControlClient } from './control-client.ts';
@@ -62,8 +63,11 @@ export async function unlockVault(call: Call, beforeCommit: () => void = () => {
 
   const sealed = await reading;
   using vault = sealed && (await (opening ?? inFile(VAULT_FILE, openVault(sealed, undefined))));
+  const before = sealed ? baselineOf(sealed, '') : newBaseline();
+  // Its plaintext is there: the bytes are not needed any more, and extraction needs room.
+  if (sealed) release(sealed);
   const extracted = vault ? await fill(device, vault, output) : await fillNew(device, passphrase, output);
-  const baseline = sealed ? baselineOf(sealed, extracted.contents) : newBaseline();
+  const baseline = { ...before, contents: extracted.contents };
   beforeCommit();
   const failedHooks = await commit(client, output, baseline);
   return { already: false, entries: extracted.entries, bytes: extracted.bytes, new: !sealed, failedHooks };
