@@ -28,6 +28,7 @@ const signatures = {
   inotify_init1: { arguments: ['int32'], return: 'int32' },
   kill: { arguments: ['int32', 'int32'], return: 'int32' },
   madvise: { arguments: ['uint64', 'uint64', 'int32'], return: 'int32' },
+  malloc_trim: { arguments: ['uint64'], return: 'int32' },
   pipe2: { arguments: ['pointer', 'int32'], return: 'int32' },
   prctl: { arguments: ['int32', 'uint64', 'uint64', 'uint64', 'uint64'], return: 'int32' },
   pthread_sigmask: { arguments: ['int32', 'pointer', 'pointer'], return: 'int32' },

@@ -28,7 +28,7 @@ import { CannotRun, spawnAsOperator } from './spawn.ts';
 import { Stop } from './stop.ts';
 import { foregroundTerminal, takeForeground } from './terminal.ts';
 import type { Transfer } from './transfer.ts';
-import { trimSoon } from './trim.ts';
+import { Trim } from './trim.ts';
 import { VaultServices } from './vault-services.ts';
 import { followWorkspace } from './workspace-owner.ts';
 
@@ -261,7 +261,8 @@ export class Supervisor {
     this.#command = pid;
     this.#commandRuns.resolve();
     void this.#log.load();
-    using _trim = trimSoon();
+    using trim = new Trim();
+    this.#vault?.keeper.follow(trim);
     const exit = (await Promise.race([ended, this.#stop.givenUp])) ?? { signal: SIGKILL };
     this.#command = undefined;
     this.#router.commandEnded();

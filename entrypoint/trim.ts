@@ -1,10 +1,11 @@
-// Giving back what only the start needed, once the command runs: garbage, and the pages of the executable that were touched. The
-// kernel undoes each page when we end: milliseconds in which our parent waits. Dropped pages stay in the page cache; those that are
-// needed again come back by themselves.
+// Giving back what only the start needed, once the command runs, and what an unlock, a save or a lock left: garbage, and the
+// pages of the executable that were touched. The kernel undoes each page when we end: milliseconds in which our parent waits.
+// Dropped pages stay in the page cache; those that are needed again come back by themselves.
 
 import { readFileSync } from 'node:fs';
 
 import { errnoName } from '../lib/errors.ts';
+import type { Follower } from './keeper.ts';
 import { collectGarbage, libc } from './native.ts';
 
 /** A command that ends sooner is not kept waiting by this, which takes some ten milliseconds. */
@@ -16,18 +17,43 @@ interface Range {
   readonly length: bigint;
 }
 
-/** Trims PID 1's memory in a moment, once, unless that is disposed of first. */
-export function trimSoon(): Disposable {
-  let timer = setTimeout(() => {
-    collectGarbage();
-    const pages = filePages();
-    // In a turn of its own, in which as good as nothing is done: what runs afterwards brings its pages back.
-    timer = setTimeout(() => drop(pages));
-  }, AFTER);
-  return {
-    [Symbol.dispose]() {
-      clearTimeout(timer);
-    },
+/**
+ * Trims PID 1's memory in a moment, and again after each unlock, save and lock, unless that is disposed of first. V8 by itself
+ * would let what those leave pile up, for it is told to wake nobody (build/executable.ts).
+ */
+export class Trim implements Follower, Disposable {
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor() {
+    this.#soon();
+  }
+
+  unlocked(): void {
+    this.#soon();
+  }
+
+  saved(): void {
+    this.#soon();
+  }
+
+  locks(): void {
+    this.#soon();
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#soon = () => {};
+  }
+
+  #soon = (): void => {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      const pages = filePages();
+      collectGarbage();
+      libc.malloc_trim(0n);
+      // In a turn of its own, in which as good as nothing is done: what runs afterwards brings its pages back.
+      this.#timer = setTimeout(() => drop(pages));
+    }, AFTER);
   };
 }
 
