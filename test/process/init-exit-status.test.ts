@@ -98,11 +98,10 @@ describeInits(LIKE_TINI, (init) => {
 /** Runs `command N` under the init, as PID 1, for each number of the list; how each ended. */
 async function endEach(init: Init, list: string, command: readonly string[]): Promise<Map<number, number>> {
   await using sandbox = await Sandbox.create();
-  const running = await sandbox.start([fixture('each-as-pid-1'), list, ...init.line(command)], {
-    ...init.options,
-    stderr: 'null',
-  });
+  const running = await sandbox.start([fixture('each-as-pid-1'), list, ...init.line(command)], init.options);
   expect(await running.exited).toEqual({ code: 0, signal: null });
+  // Whoever could not run a command says why.
+  expect((await running.stderr.whole()).split('\n').filter((line) => /cannot run|unshare/.test(line))).toEqual([]);
   const lines = (await running.stdout.whole()).trimEnd().split('\n');
   const pairs = lines.map((line) => line.split(' ').map(Number) as [number, number]);
   return new Map(pairs.sort(([a], [b]) => a - b));

@@ -1,8 +1,10 @@
 // What a person sees of a stop, so that it is never a silent wait; and how far long work is, on the terminal of a container.
 
+import { readdir, readlink } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 
-import { createPod, startPod, WITH_SECRET } from '../support/pod.ts';
+import { createPod, processesOf, startPod, WITH_SECRET } from '../support/pod.ts';
 import type { Running } from '../support/sandbox.ts';
 import { Terminal } from '../support/terminal.ts';
 import { sealVault } from '../support/vault.ts';
@@ -53,8 +55,26 @@ test('on a terminal the unlock of the boot and the last save show how far they a
   using terminal = await Terminal.open();
   const variables = { ...PRETTY, TERM: 'xterm', TAZPOD_ENCLAVE_SIZE: '1g', TAZPOD_UNLOCK: 'required' };
   const running = await startPod(pod, ['echo', 'the command'], { ...WITH_SECRET, variables, terminal });
+  await holdWhoReads(running, 'zeros-1');
+  await terminal.screen.waitFor('saving the vault');
+  await holdWhoReads(running, 'zeros-1');
   expect(await running.exited).toMatchObject({ code: 0 });
   const [boot, end = ''] = (await terminal.ended()).split('the command\r\n');
   expect(boot).toMatch(/tazpod: unlocking: \d+ % of [\d.]+ [kM]B/);
   expect(end).toMatch(/saving the vault\r\n[^\n]*tazpod: packing: [\d.]+ MB[^\n]*vault locked\r\n$/);
 });
+
+/** Stops whoever has that file of the enclave open, for longer than what needs no line; however fast the machine is. */
+async function holdWhoReads(running: Running, name: string): Promise<void> {
+  for (;;) {
+    for (const pid of await processesOf(running)) {
+      const descriptors = await readdir(`/proc/${pid}/fd`).catch(() => []);
+      const paths = descriptors.map((descriptor) => readlink(`/proc/${pid}/fd/${descriptor}`).catch(() => ''));
+      if (!(await Promise.all(paths)).some((path) => path.endsWith(`/${name}`))) continue;
+      process.kill(pid, 'SIGSTOP');
+      await delay(700);
+      process.kill(pid, 'SIGCONT');
+      return;
+    }
+  }
+}
