@@ -39,7 +39,8 @@ const OWN_SOURCE = 'tazpod';
 
 export function checkCapabilities(machine: Machine): Finding {
   const { init, initUid } = machine;
-  const set = BigInt(`0x${init.status.get('CapEff') ?? '0'}`);
+  // Permitted, not effective: for moments PID 1 has the operator's identity, and comes back.
+  const set = BigInt(`0x${init.status.get('CapPrm') ?? '0'}`);
   const has = (capability: number) => ((set >> BigInt(capability)) & 1n) === 1n;
   const byEngine = isGivenByEngine(machine);
 

@@ -93,9 +93,9 @@ export class Machine {
     );
   }
 
-  /** The uid that the entrypoint, or PID 1 in its place, has. */
+  /** The uid of the entrypoint, or of PID 1 in its place: the saved one, as it has the operator's for moments. */
   get initUid(): number {
-    return Number(this.init.status.get('Uid')?.split('\t')[1] ?? 0);
+    return Number(this.init.status.get('Uid')?.split('\t')[2] ?? 0);
   }
 
   /** Name or uid of the operator's account: a PID 1 that is not root is its own operator. */

@@ -24,7 +24,7 @@ const status = (fields: Tree) =>
   Object.entries(fields)
     .map(([name, value]) => `${name}:\t${value}\n`)
     .join('');
-const ROOT = { Uid: '0\t0\t0\t0', CapEff: '00000000a82425fb', NoNewPrivs: '0', Seccomp: '2', NSpid: '1' };
+const ROOT = { Uid: '0\t0\t0\t0', CapPrm: '00000000a82425fb', NoNewPrivs: '0', Seccomp: '2', NSpid: '1' };
 
 const CONTAINER: Tree = {
   '/proc/1/cmdline': '/usr/local/bin/tazpod-entrypoint\0--\0bash\0',
@@ -181,12 +181,17 @@ describe('memory', () => {
   });
 });
 
+test('a PID 1 that does something with the operator’s identity just now is root, with what root has', () => {
+  const momentary = { ...ROOT, Uid: '1000\t1000\t0\t1000', CapEff: '0000000000000000' };
+  expect(finding('capabilities', { '/proc/1/status': status(momentary) })).toEqual(finding('capabilities', {}));
+});
+
 describe('init', () => {
   const OTHER = { '/proc/1/cmdline': '/sbin/docker-init\0--\0x\0', '/proc/1/comm': 'docker-init\n' };
   const ENTRYPOINT = { '/proc/6/cmdline': 'tazpod-entrypoint\0bash\0', '/proc/6/status': status(ROOT) };
 
   test('the entrypoint behind another one is found, and is the one whose capabilities count', () => {
-    const tree = { ...OTHER, ...ENTRYPOINT, '/proc/6/status': status({ ...ROOT, CapEff: '0000000000000000' }) };
+    const tree = { ...OTHER, ...ENTRYPOINT, '/proc/6/status': status({ ...ROOT, CapPrm: '0000000000000000' }) };
     expect(finding('init', tree)).toMatchObject({ state: 'warning', hint: expect.stringContaining('--init') });
     expect(finding('capabilities', tree)).toMatchObject({ state: 'problem', code: 'configuration' });
   });
