@@ -61,23 +61,27 @@ describeInits(LIKE_TINI, (init) => {
     using terminal = await Terminal.open();
     const running = await start(sandbox, init, command, terminal);
     // What is typed is echoed: a quote in the middle tells it from what is printed.
-    const job = `sh -c 'echo job-"runs"; exec sleep infinity'${KEYS.enter}`;
+    const job = `perl -e '$| = 1; $SIG{CONT} = sub { print "job-", "on\\n" }; print "job-", "runs\\n"; sleep while 1'${KEYS.enter}`;
+    const interrupt = async (): Promise<void> => {
+      terminal.type(KEYS.ctrlC);
+      await terminal.screen.waitFor(PROMPT);
+      terminal.type(`echo sta"tus" $?${KEYS.enter}`);
+      await terminal.screen.waitFor('status 130');
+      await terminal.screen.waitFor(PROMPT);
+    };
     await terminal.screen.waitFor(PROMPT);
     terminal.type(job);
     await terminal.screen.waitFor('job-runs');
-    terminal.type(KEYS.ctrlC);
-    await terminal.screen.waitFor(PROMPT);
-    terminal.type(`echo sta"tus" $?${KEYS.enter}`);
-    await terminal.screen.waitFor('status 130');
-    await terminal.screen.waitFor(PROMPT);
+    await interrupt();
     terminal.type(job);
     await terminal.screen.waitFor('job-runs');
     terminal.type(KEYS.ctrlZ);
     await terminal.screen.waitFor(/stopped|suspended/i);
     await terminal.screen.waitFor(PROMPT);
-    terminal.type(`kill -TERM %1; fg; echo sta"tus" $?${KEYS.enter}`);
-    await terminal.screen.waitFor('status 143');
-    await terminal.screen.waitFor(PROMPT);
+    terminal.type(`fg${KEYS.enter}`);
+    // It has the terminal before it is told to go on.
+    await terminal.screen.waitFor('job-on');
+    await interrupt();
     terminal.type(`exit 3${KEYS.enter}`);
     expect(await running.exited).toEqual({ code: 3, signal: null });
     expect(await terminal.ended()).not.toMatch(COMPLAINT);
