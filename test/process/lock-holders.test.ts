@@ -136,7 +136,7 @@ describe('after a lock nothing is left to a process', () => {
   });
 
   test('that goes on writing and creating while it is wiped', async () => {
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < 5; round++) {
       await using one = await Held.by('writing');
       await using other = await Held.by('writing');
       const holders = [one, other];
