@@ -49,7 +49,7 @@ function addNode(hmac: Hmac, name: string, node: Node): void {
   hmac.update(fields);
   switch (node.kind) {
     case 'file':
-      hmac.update(node.content.hash);
+      hmac.update(node.content.hash, 'latin1');
       break;
     case 'symlink': {
       const length = Buffer.alloc(2);

@@ -5,7 +5,7 @@
 
 import type { ArchiveLimits } from './limits.ts';
 import { AWS_NAME, PASSPHRASE_CACHE_NAME } from './paths.ts';
-import { named, Refusal, tooBig } from './refusal.ts';
+import { naming, Refusal, tooBig } from './refusal.ts';
 import { checkTarget, isWinding, safeComponents } from './safe-name.ts';
 import type { TarEntry } from './tar-reader.ts';
 import {
@@ -21,16 +21,16 @@ import {
 /** Mode of parents that the archive does not name. */
 const PARENT_MODE = 0o755;
 
-/** Where an accepted entry goes, and what must happen there. Paths are relative and made of plain names. */
+/** Where an accepted entry goes, and what must happen there. Paths are relative and made of plain names, as the tree has them. */
 export interface Placement {
-  readonly path: Buffer;
+  readonly path: string;
   readonly node: Node;
   /** Parents that the archive did not name, from the top: to be made first. */
-  readonly parents: readonly Buffer[];
+  readonly parents: readonly string[];
   /** What stood there before, by an earlier entry of the same name: to be removed first, unless both are directories. */
   readonly replaces: Node['kind'] | undefined;
   /** The file that a hard link is another name of. */
-  readonly linkTo: Buffer | undefined;
+  readonly linkTo: string | undefined;
 }
 
 /** A symbolic link whose target goes down and up again: what it means depends on the whole tree. */
@@ -70,10 +70,10 @@ export class EntryRules {
   accept(entry: TarEntry): Placement | undefined {
     const before = this.#entries;
     try {
-      return named(entry.name, () => this.#place(entry));
+      return this.#place(entry);
     } catch (error) {
       this.#entries = before;
-      throw error;
+      throw naming(entry.name, error);
     }
   }
 
@@ -83,7 +83,12 @@ export class EntryRules {
    */
   finish(): void {
     for (const { name, components, node } of this.#windingLinks) {
-      if (this.#find(components) === node) named(name, () => this.#refuseIfItWindsThroughLinks(components, node));
+      if (this.#find(components) !== node) continue;
+      try {
+        this.#refuseIfItWindsThroughLinks(components, node);
+      } catch (error) {
+        throw naming(name, error);
+      }
     }
   }
 
@@ -127,22 +132,23 @@ export class EntryRules {
     if (components.length === 1 && last === AWS_NAME && entry.type !== '5') {
       throw new Refusal('it must be a directory');
     }
+    const path = nameOf(components);
     const hardLink = entry.type === '1' ? this.#hardLinkTarget(entry.target) : undefined;
-    if (hardLink?.path.equals(nameOf(components))) return undefined;
-    const parents: Buffer[] = [];
+    if (hardLink?.path === path) return undefined;
+    const parents: string[] = [];
     const directory = this.#parentOf(components, parents);
     const existing = directory.children.get(last);
     const node = hardLink?.node ?? this.#newNode(entry, existing);
     if (node.kind === 'file' && node === existing) return undefined;
     if (node.kind === 'symlink') {
       checkTarget(node.target, components.length - 1);
-      if (isWinding(node.target)) this.#windingLinks.push({ name: entry.name, components, node });
+      if (isWinding(node.target)) this.#windingLinks.push({ name: Buffer.from(entry.name), components, node });
     }
     if (existing && existing !== node) this.#remove(existing);
     this.#add(node);
     directory.children.set(last, node);
     const linkTo = node.kind === 'file' ? hardLink?.path : undefined;
-    return { path: nameOf(components), node, parents, replaces: existing?.kind, linkTo };
+    return { path, node, parents, replaces: existing?.kind, linkTo };
   }
 
   #newNode(entry: TarEntry, existing: Node | undefined): Node {
@@ -158,15 +164,16 @@ export class EntryRules {
         return {
           kind: 'file',
           mode: entry.mode & PERMISSION_BITS,
-          content: { size: entry.size, hash: Buffer.alloc(0), names: 0 },
+          content: { size: entry.size, hash: '', names: 0 },
         };
     }
   }
 
   /** The directory that an entry goes to; makes what is missing on the way. */
-  #parentOf(components: readonly string[], made: Buffer[]): DirectoryNode {
+  #parentOf(components: readonly string[], made: string[]): DirectoryNode {
     let directory = this.root;
-    for (const [index, component] of components.slice(0, -1).entries()) {
+    for (let index = 0; index < components.length - 1; index++) {
+      const component = components[index] ?? '';
       let next = directory.children.get(component);
       if (next === undefined) {
         this.#count(1);
@@ -205,7 +212,7 @@ export class EntryRules {
     if (this.#entries > this.#limits.entries) throw tooBig(`it is one of more than ${this.#limits.entries} entries`);
   }
 
-  #hardLinkTarget(target: Buffer): { readonly node: Node; readonly path: Buffer } {
+  #hardLinkTarget(target: Buffer): { readonly node: Node; readonly path: string } {
     const components = safeComponents(target, 'its target');
     const node = this.#find(components);
     if (node === undefined || node.kind === 'directory') {

@@ -30,7 +30,7 @@ export async function* listArchive(tarGz: Buffer, limits: ArchiveLimits): AsyncG
   const reader = new TarReader({
     entry(entry) {
       const placement = rules.accept(entry);
-      if (placement) found.push(memberOf(entry, placement.path));
+      if (placement) found.push(memberOf(entry, Buffer.from(placement.path, 'latin1')));
     },
     data() {},
     entryEnd() {},

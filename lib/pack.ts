@@ -172,7 +172,7 @@ class Packer {
     const entry = { ...entryOf(path, '0', file.stats), size: contents.length };
     const padding = paddingOf(contents.length);
     const header = this.#emit(entry, contents.length + padding.length, (node) => {
-      if (node.kind === 'file') node.content.hash = hash('sha256', contents, 'buffer');
+      if (node.kind === 'file') node.content.hash = hash('sha256', contents, 'latin1');
     });
     return header.length === 0 ? [] : [...header, contents, padding];
   }

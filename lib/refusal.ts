@@ -25,15 +25,11 @@ export function tooBig(reason: string): Refusal {
 }
 
 /**
- * Judges an entry, and turns a refusal into the error for a person.
- * @throws TazpodError with the refusal's code; its `cause` is the `Refusal`
+ * What a person is told of a refused entry: an error with the refusal's code; its `cause` is the `Refusal`.
+ * @param error is given back as it is if it is no refusal
  */
-export function named<T>(name: Buffer, judge: () => T): T {
-  try {
-    return judge();
-  } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    const message = `cannot accept the entry ${quoteName(name)}: ${error.message}`;
-    throw new TazpodError(error.code, message, { hint: error.hint, cause: error });
-  }
+export function naming(name: Buffer, error: unknown): unknown {
+  if (!(error instanceof Refusal)) return error;
+  const message = `cannot accept the entry ${quoteName(name)}: ${error.message}`;
+  return new TazpodError(error.code, message, { hint: error.hint, cause: error });
 }

@@ -20,11 +20,14 @@ export function safeComponents(name: Buffer, what: string): string[] {
   if (name.includes(0)) throw new Refusal(`${what} holds a NUL`);
   if (name[0] === SLASH) throw new Refusal(`${what} is absolute`);
   const components = componentsOf(name);
-  if (components.includes('..')) throw new Refusal(`${what} leads out`);
-  const length = components.reduce((sum, component) => sum + component.length + 1, -1);
-  if (length > PATH_MAX || components.some((component) => component.length > NAME_MAX)) {
-    throw new Refusal(`${what} is too long`);
+  let length = -1;
+  let longest = 0;
+  for (const component of components) {
+    if (component === '..') throw new Refusal(`${what} leads out`);
+    length += component.length + 1;
+    longest = Math.max(longest, component.length);
   }
+  if (length > PATH_MAX || longest > NAME_MAX) throw new Refusal(`${what} is too long`);
   return components;
 }
 

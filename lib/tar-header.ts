@@ -1,84 +1,156 @@
-// One 512-byte header block of a tar archive, read strictly. Numbers and checksum are decoded by `tar`'s Header; names are
-// taken from the raw bytes, because Header turns those that are not UTF-8 into others.
+// One 512-byte header block of a tar archive, read strictly and straight from its bytes: names stay as they are, and nothing is
+// made of an entry that the entry does not need.
 // Layout: POSIX.1-2017 pax, "ustar Interchange Format"; GNU tar's and star's variations where they differ.
-
-import { Header } from 'tar/header';
 
 import { TazpodError } from './errors.ts';
 
 export const BLOCK_BYTES = 512;
 
 export interface TarHeader {
-  /** The name field, after the prefix where the format has one; ends before the first NUL. */
+  /** The name field, after the prefix where the format has one; ends before the first NUL. It may be a view of the block. */
   readonly name: Buffer;
   /** The type flag as a character; `0` for the NUL of the oldest archives. */
   readonly type: string;
   readonly mode: number;
   readonly size: number;
-  /** Seconds since the epoch; undefined where the field is blank. */
+  /** Seconds since the epoch; undefined where the field is blank, or is a time that no `Date` can hold. */
   readonly mtime: number | undefined;
   readonly target: Buffer;
 }
 
-const ZERO_BLOCK = Buffer.alloc(BLOCK_BYTES);
+interface Field {
+  readonly from: number;
+  readonly to: number;
+}
+
+const NAME: Field = { from: 0, to: 100 };
+const MODE: Field = { from: 100, to: 108 };
+const UID: Field = { from: 108, to: 116 };
+const GID: Field = { from: 116, to: 124 };
+const SIZE: Field = { from: 124, to: 136 };
+const MTIME: Field = { from: 136, to: 148 };
+const CHECKSUM: Field = { from: 148, to: 156 };
+const TYPE = 156;
+const TARGET: Field = { from: 157, to: 257 };
+const MAGIC: Field = { from: 257, to: 263 };
+const PREFIX: Field = { from: 345, to: 500 };
+/** star puts times into the last bytes of the prefix, and says so at the block's end. */
+const STAR_PREFIX: Field = { from: 345, to: 476 };
+const STAR_MAGIC: Field = { from: 508, to: 512 };
+
+const SPACE = 0x20;
+const ZERO = 0x30;
+const SEVEN = 0x37;
+/** The first byte of a number in base 256, GNU's notation for what octal digits cannot say. */
+const BASE_256 = 0x80;
+const BASE_256_NEGATIVE = 0xff;
+
+const NOTHING = Buffer.alloc(0);
+/** ECMA-262, "Time Values and Time Range". */
+const LATEST_SECOND = 8.64e12;
 
 /**
- * Decodes a header block. What it returns is a copy: the block may be overwritten afterwards.
+ * Decodes a header block.
  * @returns undefined for a block of zeros, which ends an archive
  * @throws TazpodError `malformed-archive`
  */
 export function decodeHeader(block: Buffer): TarHeader | undefined {
-  if (block.equals(ZERO_BLOCK)) return undefined;
-  const header = decodeNumbers(block);
-  if (!header.cksumValid) throw malformed('the checksum of a header is wrong');
-  if (header.size === undefined && !isBlank(block.subarray(124, 136))) throw malformed('a size is negative');
-  const flag = block[156] ?? 0;
-  const time = header.mtime?.getTime() ?? Number.NaN;
+  const sum = sumOf(block, 0, BLOCK_BYTES);
+  if (sum === 0) return undefined;
+  // The checksum's own field counts as spaces.
+  const { from, to } = CHECKSUM;
+  if (numberIn(block, CHECKSUM) !== sum - sumOf(block, from, to) + (to - from) * SPACE) {
+    throw malformed('the checksum of a header is wrong');
+  }
+  // Owners mean nothing here, but a header with a damaged one is damaged.
+  numberIn(block, UID);
+  numberIn(block, GID);
+  const seconds = numberIn(block, MTIME) ?? Number.NaN;
   return {
-    name: nameOf(block),
-    type: flag === 0 ? '0' : String.fromCodePoint(flag),
-    mode: header.mode ?? 0,
-    size: header.size ?? 0,
-    mtime: Number.isFinite(time) ? Math.floor(time / 1000) : undefined,
-    target: Buffer.from(untilNul(block.subarray(157, 257))),
+    name: nameIn(block),
+    type: String.fromCharCode(block[TYPE] || ZERO),
+    mode: numberIn(block, MODE) ?? 0,
+    size: sizeIn(block),
+    mtime: Math.abs(seconds) <= LATEST_SECOND ? seconds : undefined,
+    target: block[TARGET.from] === 0 ? NOTHING : Buffer.from(untilNul(block, TARGET)),
   };
 }
 
-/** `Header` would take a file whose name ends in a slash for a directory, and drop its size: it gets no name to see. */
-const NO_NAME = { path: 'x' };
-const SLASH = 0x2f;
+function sumOf(block: Buffer, from: number, to: number): number {
+  let sum = 0;
+  for (let at = from; at < to; at++) sum += block[at] ?? 0;
+  return sum;
+}
 
-function decodeNumbers(block: Buffer): Header {
-  // `Header` reads as far as digits go; other tools refuse such a size, or read another, and see other entries.
-  if ((block[124] ?? 0) < 0x80 && !/^ *[0-7]*[ \0]*$/.test(block.toString('latin1', 124, 136))) {
-    throw malformed('a size is no number');
+function sizeIn(block: Buffer): number {
+  // Other tools refuse what is a number only at its beginning, or read another, and see other entries.
+  if (!isWholeNumber(block, SIZE)) throw malformed('a size is no number');
+  const size = numberIn(block, SIZE) ?? 0;
+  if (size < 0) throw malformed('a size is negative');
+  return size;
+}
+
+/**
+ * The number in a field, as far as its digits go.
+ * @returns undefined where it has none
+ */
+function numberIn(block: Buffer, field: Field): number | undefined {
+  if ((block[field.from] ?? 0) >= BASE_256) return base256In(block, field);
+  let number: number | undefined;
+  for (let at = afterSpaces(block, field); at < field.to && isDigit(block[at]); at++) {
+    number = (number ?? 0) * 8 + (block[at] ?? 0) - ZERO;
   }
-  try {
-    const nameEnd = untilNul(block.subarray(0, 100)).at(-1) ?? SLASH;
-    return new Header(block, 0, nameEnd === SLASH ? NO_NAME : undefined);
-  } catch (cause) {
-    throw malformed('a number in a header is damaged', cause);
+  return number;
+}
+
+/** Whether nothing but spaces and NULs follows the digits. */
+function isWholeNumber(block: Buffer, field: Field): boolean {
+  if ((block[field.from] ?? 0) >= BASE_256) return true;
+  let at = afterSpaces(block, field);
+  while (at < field.to && isDigit(block[at])) at += 1;
+  while (at < field.to && (block[at] === SPACE || block[at] === 0)) at += 1;
+  return at === field.to;
+}
+
+function afterSpaces(block: Buffer, { from, to }: Field): number {
+  let at = from;
+  while (at < to && block[at] === SPACE) at += 1;
+  return at;
+}
+
+function isDigit(byte = 0): boolean {
+  return byte >= ZERO && byte <= SEVEN;
+}
+
+/** Big-endian, in two's complement, with the first byte for its sign. */
+function base256In(block: Buffer, { from, to }: Field): number {
+  const sign = block[from];
+  let number = sign === BASE_256_NEGATIVE ? -1 : 0;
+  for (let at = from + 1; at < to; at++) number = number * 256 + (block[at] ?? 0);
+  // One that was too large meanwhile has not become smaller again.
+  if ((sign !== BASE_256 && sign !== BASE_256_NEGATIVE) || !Number.isSafeInteger(number)) {
+    throw malformed('a number in a header is damaged');
   }
+  return number;
 }
 
-function nameOf(block: Buffer): Buffer {
-  const name = untilNul(block.subarray(0, 100));
-  if (block.toString('latin1', 257, 263) !== 'ustar\0') return Buffer.from(name);
-  // star puts times into the last bytes of the prefix, and says so at the block's end.
-  const prefixEnd = block.toString('latin1', 508, 512) === 'tar\0' ? 345 + 131 : 345 + 155;
-  const prefix = untilNul(block.subarray(345, prefixEnd));
-  return prefix.length === 0 ? Buffer.from(name) : Buffer.concat([prefix, Buffer.from('/'), name]);
+function nameIn(block: Buffer): Buffer {
+  const name = untilNul(block, NAME);
+  if (block[PREFIX.from] === 0 || !holds(block, MAGIC, 'ustar\0')) return name;
+  const prefix = untilNul(block, holds(block, STAR_MAGIC, 'tar\0') ? STAR_PREFIX : PREFIX);
+  return Buffer.concat([prefix, Buffer.from('/'), name]);
 }
 
-function untilNul(field: Buffer): Buffer {
-  const end = field.indexOf(0);
-  return end === -1 ? field : field.subarray(0, end);
+function holds(block: Buffer, { from, to }: Field, text: string): boolean {
+  return block.toString('latin1', from, to) === text;
 }
 
-function isBlank(field: Buffer): boolean {
-  return field.every((byte) => byte === 0 || byte === 0x20);
+function untilNul(block: Buffer, { from, to }: Field): Buffer {
+  let end = from;
+  while (end < to && block[end] !== 0) end += 1;
+  return block.subarray(from, end);
 }
 
-function malformed(reason: string, cause?: unknown): TazpodError {
-  return new TazpodError('malformed-archive', `cannot read the archive: ${reason}`, { cause });
+function malformed(reason: string): TazpodError {
+  return new TazpodError('malformed-archive', `cannot read the archive: ${reason}`);
 }

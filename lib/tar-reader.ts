@@ -11,6 +11,7 @@ import { BLOCK_BYTES, decodeHeader, type TarHeader } from './tar-header.ts';
 
 /** An entry as the archive has it: nothing about it has been judged. */
 export interface TarEntry {
+  /** From a reader it is valid during the call only. */
   readonly name: Buffer;
   /** The type flag; `5` for a directory, also where old archives only put a slash behind its name. */
   readonly type: string;
@@ -143,9 +144,12 @@ export class TarReader {
 
   #endBody(): void {
     const extension = this.#extension;
+    if (extension === undefined) {
+      this.#sink.entryEnd();
+      return;
+    }
     this.#extension = undefined;
-    if (extension) this.#endExtension(extension.type, Buffer.concat(extension.pieces));
-    else this.#sink.entryEnd();
+    this.#endExtension(extension.type, Buffer.concat(extension.pieces));
   }
 
   #endExtension(type: string, body: Buffer): void {
@@ -169,17 +173,17 @@ export class TarReader {
 
   /** The entry that a header and the extensions before it make together. */
   #complete(header: TarHeader): TarEntry {
-    const pax = this.#pax ?? new Map<string, Buffer>();
-    const name = either('name', pax.get('path'), this.#longName) ?? header.name;
-    const target = either('link target', pax.get('linkpath'), this.#longTarget) ?? header.target;
-    const paxSize = pax.get('size');
+    const pax = this.#pax;
+    const name = either('name', pax?.get('path'), this.#longName) ?? header.name;
+    const target = either('link target', pax?.get('linkpath'), this.#longTarget) ?? header.target;
+    const paxSize = pax?.get('size');
     const size = paxSize ? parsePaxSize(paxSize) : header.size;
-    const paxTime = pax.get('mtime');
+    const paxTime = pax?.get('mtime');
     const mtime = paxTime ? parsePaxTime(paxTime) : header.mtime;
     const { type, mode } = header;
-    if (type === 'S' || [...pax.keys()].some((key) => key.startsWith('GNU.sparse.'))) throw sparse(name);
+    if (type === 'S' || pax?.keys().some((key) => key.startsWith('GNU.sparse.'))) throw sparse(name);
     const isFile = FILE_TYPES.includes(type);
-    if (isFile && name.at(-1) === SLASH) {
+    if (isFile && name[name.length - 1] === SLASH) {
       if (size > 0) throw malformed('a directory has contents');
       return { name, type: '5', mode, size, mtime, target };
     }

@@ -22,7 +22,7 @@ import {
 import type { Placement } from './entry-rules.ts';
 import { errnoName, reasonOf, TazpodError } from './errors.ts';
 import { quoteName } from './escape.ts';
-import { nameOf, PERMISSION_BITS, type DirectoryNode, type FileNode } from './tree.ts';
+import { nameOf, PERMISSION_BITS, type DirectoryNode } from './tree.ts';
 
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
@@ -30,17 +30,20 @@ const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | const
 const UNFINISHED_DIRECTORY = 0o700;
 
 /** A file that is there for a moment, before any entry is. */
-const PROBE = Buffer.from('.tazpod-probe');
+const PROBE = '.tazpod-probe';
 
 export class TreeWriter implements Disposable {
   readonly #prefix: string;
   /** Whether files get the mode that they are created with. */
   readonly #modesHold: boolean;
-  #file: { readonly descriptor: number; readonly path: Buffer; readonly mtime: number | undefined } | undefined;
+  /** Of the file whose contents come. */
+  #descriptor: number | undefined;
+  #path = '';
+  #mtime: number | undefined;
 
   /** @param directory where to write: `.` or a path, empty */
   constructor(directory: string) {
-    this.#prefix = directory === '.' ? '' : `${directory}/`;
+    this.#prefix = directory === '.' ? '' : Buffer.from(`${directory}/`).toString('latin1');
     this.#modesHold = this.#attempt(PROBE, holdsModes);
   }
 
@@ -49,38 +52,38 @@ export class TreeWriter implements Disposable {
    * @throws TazpodError `too-big` when the file system is full
    */
   place(placement: Placement, mtime: number | undefined): void {
-    const { path, node, parents, replaces, linkTo } = placement;
+    const { path, parents } = placement;
     for (const parent of parents) this.#attempt(parent, (at) => mkdirSync(at, UNFINISHED_DIRECTORY));
-    this.#attempt(path, (at) => {
-      if (replaces === 'directory' && node.kind === 'directory') return;
-      if (replaces === 'directory') rmdirSync(at);
-      else if (replaces) unlinkSync(at);
-      if (linkTo) linkSync(this.#at(linkTo), at);
-      else if (node.kind === 'directory') mkdirSync(at, UNFINISHED_DIRECTORY);
-      else if (node.kind === 'symlink') symlinkSync(node.target, at);
-      else this.#create(at, path, node, mtime);
-    });
+    // Here and below no closures: they cost more than some of the calls.
+    try {
+      this.#make(placement, this.#at(path), mtime);
+    } catch (error) {
+      throw explained(error, path);
+    }
   }
 
   /** Writes a piece of the present file's contents. */
   write(piece: Buffer): void {
-    const file = this.#file;
-    if (file === undefined) throw new Error('no file is open for writing');
-    this.#attempt(file.path, () => {
-      for (let written = 0; written < piece.length;) written += writeSync(file.descriptor, piece, written);
-    });
+    const descriptor = this.#descriptor;
+    if (descriptor === undefined) throw new Error('no file is open for writing');
+    try {
+      for (let written = 0; written < piece.length;) written += writeSync(descriptor, piece, written);
+    } catch (error) {
+      throw explained(error, this.#path);
+    }
   }
 
   /** Ends the present file, if there is one. */
   endFile(): void {
-    const file = this.#file;
-    if (file === undefined) return;
-    const { descriptor, path, mtime } = file;
-    this.#attempt(path, () => {
+    const [descriptor, mtime] = [this.#descriptor, this.#mtime];
+    if (descriptor === undefined) return;
+    try {
       if (mtime !== undefined) futimesSync(descriptor, timeOf(mtime), timeOf(mtime));
-      this.#file = undefined;
+      this.#descriptor = undefined;
       closeSync(descriptor);
-    });
+    } catch (error) {
+      throw explained(error, this.#path);
+    }
   }
 
   /** Gives directories their modes and times, deepest first, when nothing more will be written into them. */
@@ -89,14 +92,23 @@ export class TreeWriter implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    if (this.#file) closeSync(this.#file.descriptor);
-    this.#file = undefined;
+    if (this.#descriptor !== undefined) closeSync(this.#descriptor);
+    this.#descriptor = undefined;
   }
 
-  #create(at: Buffer, path: Buffer, node: FileNode, mtime: number | undefined): void {
-    const descriptor = openSync(at, CREATE, node.mode);
-    this.#file = { descriptor, path, mtime };
-    if (!this.#modesHold) fchmodSync(descriptor, node.mode);
+  #make({ path, node, replaces, linkTo }: Placement, at: Path, mtime: number | undefined): void {
+    if (replaces === 'directory' && node.kind === 'directory') return;
+    if (replaces === 'directory') rmdirSync(at);
+    else if (replaces) unlinkSync(at);
+    if (linkTo !== undefined) linkSync(this.#at(linkTo), at);
+    else if (node.kind === 'directory') mkdirSync(at, UNFINISHED_DIRECTORY);
+    else if (node.kind === 'symlink') symlinkSync(node.target, at);
+    else {
+      this.#descriptor = openSync(at, CREATE, node.mode);
+      this.#path = path;
+      this.#mtime = mtime;
+      if (!this.#modesHold) fchmodSync(this.#descriptor, node.mode);
+    }
   }
 
   #finishChildren(directory: DirectoryNode, above: readonly string[]): void {
@@ -111,11 +123,12 @@ export class TreeWriter implements Disposable {
     }
   }
 
-  #at(path: Buffer): Buffer {
-    return this.#prefix === '' ? path : Buffer.concat([Buffer.from(this.#prefix), path]);
+  #at(path: string): Path {
+    const at = this.#prefix + path;
+    return BEYOND_ASCII.test(at) ? Buffer.from(at, 'latin1') : at;
   }
 
-  #attempt<T>(path: Buffer, act: (at: Buffer) => T): T {
+  #attempt<T>(path: string, act: (at: Path) => T): T {
     try {
       return act(this.#at(path));
     } catch (error) {
@@ -124,11 +137,16 @@ export class TreeWriter implements Disposable {
   }
 }
 
+/** As the system takes it: text where that is the same bytes, which Node hands on sooner. */
+type Path = string | Buffer;
+
+const BEYOND_ASCII = /[\x80-\xff]/;
+
 /**
  * Tries it once, for all files: the umask, which is not ours to change, or access control lists that directories hand down
  * (acl(5)) may take bits away.
  */
-function holdsModes(at: Buffer): boolean {
+function holdsModes(at: Path): boolean {
   const descriptor = openSync(at, CREATE, PERMISSION_BITS);
   try {
     return (fstatSync(descriptor).mode & PERMISSION_BITS) === PERMISSION_BITS;
@@ -143,8 +161,8 @@ function timeOf(seconds: number): number | Date {
   return seconds < 0 ? new Date(seconds * 1000) : seconds;
 }
 
-function explained(cause: unknown, path: Buffer): TazpodError {
-  const message = `cannot write ${quoteName(path)}: ${reasonOf(cause)}`;
+function explained(cause: unknown, path: string): TazpodError {
+  const message = `cannot write ${quoteName(Buffer.from(path, 'latin1'))}: ${reasonOf(cause)}`;
   switch (errnoName(cause)) {
     case 'ENOSPC':
     case 'EDQUOT':

@@ -4,8 +4,8 @@
 /** What a file holds; shared by hard links. */
 export interface Content {
   readonly size: number;
-  /** SHA-256; empty until the file has been read to its end. */
-  hash: Buffer;
+  /** SHA-256, bytes kept as names are; empty until the file has been read to its end. */
+  hash: string;
   /** Names in the tree that share it. */
   names: number;
 }
@@ -41,13 +41,15 @@ export function newDirectory(mode: number, mtime?: number): DirectoryNode {
 
 /** The components of a relative name as keys of the tree; empty ones and `.` are no components. */
 export function componentsOf(name: Buffer): string[] {
-  return name
-    .toString('latin1')
-    .split('/')
-    .filter((component) => component !== '' && component !== '.');
+  const components = name.toString('latin1').split('/');
+  return components.every(isComponent) ? components : components.filter(isComponent);
 }
 
-/** The bytes of a name made of components. */
-export function nameOf(components: readonly string[]): Buffer {
-  return Buffer.from(components.join('/'), 'latin1');
+function isComponent(text: string): boolean {
+  return text !== '' && text !== '.';
+}
+
+/** The name made of components: its bytes, kept as theirs are. */
+export function nameOf(components: readonly string[]): string {
+  return components.join('/');
 }

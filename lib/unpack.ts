@@ -81,15 +81,15 @@ class Unpacker implements TarSink {
     if (content === undefined) return;
     this.#destination.write(piece);
     // Most files come in one piece: hashing that at once costs a fraction of setting up a Hash.
-    if (piece.length === content.size) content.hash = hash(HASH, piece, 'buffer');
+    if (piece.length === content.size) content.hash = hash(HASH, piece, 'latin1');
     else this.#hash = (this.#hash ?? createHash(HASH)).update(piece);
   }
 
   entryEnd(): void {
     const content = this.#content;
     if (content === undefined) return;
-    if (this.#hash) content.hash = this.#hash.digest();
-    else if (content.size === 0) content.hash = hash(HASH, '', 'buffer');
+    if (this.#hash) content.hash = this.#hash.digest('latin1');
+    else if (content.size === 0) content.hash = hash(HASH, '', 'latin1');
     this.#content = this.#hash = undefined;
     this.#destination.endFile();
   }
