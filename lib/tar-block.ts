@@ -1,10 +1,9 @@
 // One entry as the tar blocks that go before its contents. What a ustar header holds goes there and nowhere else; names
 // that are long or not ASCII, and numbers that do not fit, go into a PAX header before it, which GNU tar, Go, Python and
 // bsdtar read. Owners are 0 and have no names: they mean nothing where the archive is opened.
+// Layout: POSIX.1-2017 pax, "ustar Interchange Format". The bytes are those of `tar`'s Header, which takes several times as long.
 
 import { isUtf8 } from 'node:buffer';
-
-import { Header } from 'tar/header';
 
 import { encodePaxRecord } from './pax.ts';
 import { BLOCK_BYTES } from './tar-header.ts';
@@ -15,9 +14,17 @@ const FIELD_BYTES = 99;
 /** Largest number of eleven octal digits. */
 const OCTAL_MAX = 0o77777777777;
 
-const EPOCH = new Date(0);
+/** The fields that differ between entries, and where they are. */
+const [MODE, SIZE, TIME, SUM, TYPE, TARGET] = [100, 124, 136, 148, 156, 157];
 
-const TYPES = { '0': 'File', '1': 'Link', '2': 'SymbolicLink', '5': 'Directory' } as const;
+const [SPACE, ZERO] = [0x20, 0x30];
+
+/** What all headers have in common: no owner, no group, no device, and the format. */
+const COMMON = Buffer.alloc(BLOCK_BYTES);
+for (const at of [108, 116, 329, 337]) COMMON.write('000000 ', at, 'latin1');
+COMMON.write('ustar\x0000', 257, 'latin1');
+/** Of their bytes, and of the sum's own field, which counts as blanks. */
+const COMMON_SUM = COMMON.reduce((sum, byte) => sum + byte, (TYPE - SUM) * SPACE);
 
 /**
  * The header blocks of an entry.
@@ -25,49 +32,88 @@ const TYPES = { '0': 'File', '1': 'Link', '2': 'SymbolicLink', '5': 'Directory' 
  */
 export function encodeHeader(entry: TarEntry): Buffer {
   const { name, target, size, mtime = 0 } = entry;
+  const [nameFits, targetFits] = [fits(name), fits(target)];
   const timeFits = mtime >= 0 && mtime <= OCTAL_MAX;
+  if (nameFits && targetFits && timeFits && size <= OCTAL_MAX) return block(entry);
   const records = [
-    fits(name) ? undefined : encodePaxRecord('path', name),
-    fits(target) ? undefined : encodePaxRecord('linkpath', target),
+    nameFits ? undefined : encodePaxRecord('path', name),
+    targetFits ? undefined : encodePaxRecord('linkpath', target),
     size <= OCTAL_MAX ? undefined : encodePaxRecord('size', String(size)),
     timeFits ? undefined : encodePaxRecord('mtime', String(mtime)),
   ].filter((record) => record !== undefined);
-  const block = new Header({
-    path: fieldOf(name),
-    linkpath: fieldOf(target),
-    type: TYPES[entry.type as keyof typeof TYPES],
-    mode: entry.mode,
-    uid: 0,
-    gid: 0,
-    size: Math.min(size, OCTAL_MAX),
-    mtime: timeFits ? new Date(mtime * 1000) : EPOCH,
-  });
-  block.encode();
-  if (records.length === 0) return block.block ?? Buffer.alloc(0);
   if (!isUtf8(name) || !isUtf8(target)) records.unshift(encodePaxRecord('hdrcharset', 'BINARY'));
-  return Buffer.concat([...extension(Buffer.concat(records)), block.block ?? Buffer.alloc(0)]);
+  const body = Buffer.concat(records);
+  const fields = { name: fieldOf(name), target: fieldOf(target), size: Math.min(size, OCTAL_MAX) };
+  return Buffer.concat([
+    block({ ...EXTENSION, size: body.length }),
+    body,
+    paddingOf(body.length),
+    block({ ...entry, ...fields, mtime: timeFits ? mtime : 0 }),
+  ]);
 }
 
 /** Zeros that fill contents of `size` bytes up to a whole block. */
 export function paddingOf(size: number): Buffer {
-  return Buffer.alloc((BLOCK_BYTES - (size % BLOCK_BYTES)) % BLOCK_BYTES);
+  return ZEROS.subarray(0, (BLOCK_BYTES - (size % BLOCK_BYTES)) % BLOCK_BYTES);
 }
+
+const ZEROS = Buffer.alloc(BLOCK_BYTES);
 
 /** Two blocks of zeros: the end of an archive. */
 export const END_BLOCKS = Buffer.alloc(2 * BLOCK_BYTES);
 
-function extension(body: Buffer): Buffer[] {
-  const type = 'ExtendedHeader';
-  const header = new Header({ path: 'PaxHeader', type, mode: 0o644, uid: 0, gid: 0, size: body.length, mtime: EPOCH });
-  header.encode();
-  return [header.block ?? Buffer.alloc(0), body, paddingOf(body.length)];
+const EXTENSION = { name: Buffer.from('PaxHeader'), type: 'x', mode: 0o644, mtime: 0, target: Buffer.alloc(0) };
+
+function block({ name, type, mode, size, mtime = 0, target }: TarEntry): Buffer {
+  const header = Buffer.from(COMMON);
+  const flag = type.codePointAt(0) ?? 0;
+  header[TYPE] = flag;
+  const sum =
+    COMMON_SUM +
+    flag +
+    put(name, header, 0) +
+    put(target, header, TARGET) +
+    putOctal(mode, header, MODE, 8) +
+    putOctal(size, header, SIZE, 12) +
+    putOctal(mtime, header, TIME, 12);
+  putOctal(sum, header, SUM, 8);
+  return header;
+}
+
+/** @returns the sum of what it has put there */
+function put(bytes: Buffer, header: Buffer, at: number): number {
+  let sum = 0;
+  for (let index = 0; index < bytes.length; index++) sum += header[at + index] = bytes[index] ?? 0;
+  return sum;
+}
+
+/**
+ * Puts a number into a field of so many bytes: its digits, a blank and a NUL, or, where only that has room, no blank.
+ * @returns the sum of what it has put there
+ */
+function putOctal(value: number, header: Buffer, at: number, length: number): number {
+  let digits = length - 2;
+  let sum = 0;
+  if (value < 8 ** digits) sum += header[at + digits] = SPACE;
+  else digits += 1;
+  // Shifting would cut it off at 32 bits.
+  for (let rest = value; digits > 0; rest = Math.floor(rest / 8)) sum += header[at + --digits] = ZERO + (rest % 8);
+  return sum;
 }
 
 function fits(field: Buffer): boolean {
-  return field.length <= FIELD_BYTES && field.every((byte) => byte > 0x1f && byte < 0x7f);
+  if (field.length > FIELD_BYTES) return false;
+  for (let index = 0; index < field.length; index++) {
+    const byte = field[index] ?? 0;
+    if (byte < 0x20 || byte > 0x7e) return false;
+  }
+  return true;
 }
 
 /** What a reader without PAX sees. The field's own rules for long names are not used: not all readers agree on them. */
-function fieldOf(name: Buffer): string {
-  return fits(name) ? name.toString('latin1') : name.toString('latin1', 0, FIELD_BYTES).replace(/[^\x21-\x7e]/g, '_');
+function fieldOf(name: Buffer): Buffer {
+  if (fits(name)) return name;
+  return name.subarray(0, FIELD_BYTES).map((byte) => (byte > 0x20 && byte < 0x7f ? byte : UNDERSCORE)) as Buffer;
 }
+
+const UNDERSCORE = 0x5f;
