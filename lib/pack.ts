@@ -17,7 +17,7 @@ import { Refusal } from './refusal.ts';
 import { isWinding } from './safe-name.ts';
 import { encodeHeader, END_BLOCKS, paddingOf } from './tar-block.ts';
 import type { TarEntry } from './tar-reader.ts';
-import { openFile, type OpenFile } from './whole-file.ts';
+import { OpenFile } from './whole-file.ts';
 
 export interface LeftOut {
   /** Escaped for display. */
@@ -152,7 +152,7 @@ class Packer {
   }
 
   #file(path: Buffer): Buffer[] {
-    using file = openFile(this.#at(path));
+    using file = new OpenFile(this.#at(path));
     const { stats, identity } = file;
     if (!stats.isFile()) throw new Unfit('it changed while it was packed');
     if (stats.dev !== this.#device) throw new Unfit('another file system is mounted there');

@@ -12,32 +12,49 @@ const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | 
 /** A file that is still another size after so many readings in a row is being written all the time. */
 const ATTEMPTS = 5;
 
-export interface OpenFile extends Disposable {
-  readonly stats: Stats;
-  /** Names one inode; undefined where the file has this name only. */
-  readonly identity: string | undefined;
-  /** The contents, or undefined when the file changed its size during every attempt. */
-  read(): Buffer | undefined;
-}
+/** What a file's contents are read into that are no larger; for a larger one memory of its own is taken. */
+const SCRATCH = Buffer.allocUnsafeSlow(64 * 1024);
 
-/**
- * Opens without following a link; a file of ours that we may not read is lent the permission.
- * @throws the system's error
- */
-export function openFile(path: Buffer): OpenFile {
-  const { descriptor, mode } = openDescriptor(path);
-  try {
-    const stats = fstatSync(descriptor);
-    stats.mode = mode === undefined ? stats.mode : (stats.mode & ~0o7777) | mode;
-    return {
-      stats,
-      identity: stats.nlink > 1 ? identityOf(descriptor) : undefined,
-      read: () => readWhole(descriptor),
-      [Symbol.dispose]: () => closeSync(descriptor),
-    };
-  } catch (error) {
-    closeSync(descriptor);
-    throw error;
+/** A file that is open for reading. */
+export class OpenFile implements Disposable {
+  readonly stats: Stats;
+  readonly #descriptor: number;
+
+  /**
+   * Opens without following a link; a file of ours that we may not read is lent the permission.
+   * @throws the system's error
+   */
+  constructor(path: Buffer) {
+    const { descriptor, mode } = openDescriptor(path);
+    this.#descriptor = descriptor;
+    try {
+      this.stats = fstatSync(descriptor);
+      if (mode !== undefined) this.stats.mode = (this.stats.mode & ~0o7777) | mode;
+    } catch (error) {
+      closeSync(descriptor);
+      throw error;
+    }
+  }
+
+  /** Names one inode; undefined where the file has this name only. */
+  get identity(): string | undefined {
+    return this.stats.nlink > 1 ? identityOf(this.#descriptor) : undefined;
+  }
+
+  /** The contents, until the next file is read, or undefined when the file changed its size during every attempt. */
+  read(): Buffer | undefined {
+    let { size } = this.stats;
+    for (let attempt = 1; ; attempt += 1) {
+      // Room for one byte more, by which a file that has grown gives itself away.
+      const bytes = size < SCRATCH.length ? SCRATCH.subarray(0, size + 1) : Buffer.allocUnsafeSlow(size + 1);
+      if (fill(this.#descriptor, bytes, size) === size) return bytes.subarray(0, size);
+      if (attempt === ATTEMPTS) return undefined;
+      ({ size } = fstatSync(this.#descriptor));
+    }
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#descriptor);
   }
 }
 
@@ -57,17 +74,6 @@ function openDescriptor(path: Buffer): { readonly descriptor: number; readonly m
 function identityOf(descriptor: number): string {
   const { dev, ino } = fstatSync(descriptor, { bigint: true });
   return `${dev}:${ino}`;
-}
-
-function readWhole(descriptor: number): Buffer | undefined {
-  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-    const { size } = fstatSync(descriptor);
-    // Room for one byte more, by which a file that has grown gives itself away.
-    const bytes = Buffer.allocUnsafe(size + 1);
-    const length = fill(descriptor, bytes, size);
-    if (length === size) return bytes.subarray(0, size);
-  }
-  return undefined;
 }
 
 function fill(descriptor: number, bytes: Buffer, size: number): number {
