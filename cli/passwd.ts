@@ -125,7 +125,6 @@ async function resealEnclave(
     await replaceVaultFile(VAULT_FILE, sealed, {
       known: [baseline.vault, baseline.conflict?.fingerprint].filter((version) => version !== undefined),
       began: baseline.began,
-      verify: packed.verify,
       async confirm(conflict) {
         if (conflict)
           throw changedMeanwhile(VAULT_FILE, 'nothing was changed; "tazpod save" puts your version beside it');

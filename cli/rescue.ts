@@ -47,11 +47,8 @@ export async function rescueEnclave(
         { hint: 'name a directory on a disk, best on a volume that outlives the container' },
       );
     }
-    return await writeRescueCopy(directory, sealed, {
-      verify: packed.verify,
-      async confirm() {
-        if (!lock.final) await client.request({ op: 'replace' });
-      },
+    return await writeRescueCopy(directory, sealed, async () => {
+      if (!lock.final) await client.request({ op: 'replace' });
     });
   };
   const patience = PATIENCE + (sealed.length / 2 ** 20) * PATIENCE_PER_MIB;

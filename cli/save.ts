@@ -115,7 +115,7 @@ async function writeVault(
   baseline: Baseline,
   packed: PackedEnclave,
 ): Promise<{ bytes: number; conflict: Baseline['conflict'] }> {
-  const { contents, verify } = packed;
+  const { contents } = packed;
   const sealed = packed.seal();
   let after = encodeBaseline(baseline);
   const made = await replaceVaultFile(VAULT_FILE, sealed, {
@@ -123,7 +123,6 @@ async function writeVault(
     known: [baseline.vault, baseline.conflict?.fingerprint].filter((version) => version !== undefined),
     began: baseline.began,
     conflict: baseline.conflict,
-    verify,
     async confirm(conflict) {
       after = encodeBaseline(
         conflict

@@ -3,13 +3,11 @@
 
 import { statSync } from 'node:fs';
 import { readingAdvice } from '../lib/advice.ts';
-import { checkArchive } from '../lib/check-archive.ts';
 import { type ExitStatus, reasonOf, TazpodError } from '../lib/errors.ts';
 import { packDirectory } from '../lib/pack.ts';
 import { PASSPHRASE_CACHE_NAME } from '../lib/paths.ts';
 import { wipe } from '../lib/passphrase.ts';
-import { release } from '../lib/release.ts';
-import { deriveKey, digestKeyOf, fingerprintOf, newSalt, seal, unseal } from '../lib/seal.ts';
+import { deriveKey, digestKeyOf, fingerprintOf, newSalt, seal } from '../lib/seal.ts';
 import { readVaultFile } from '../lib/vault-file.ts';
 import { conflictError, replaceVaultFile } from '../lib/vault-replacement.ts';
 import type { Call } from './call.ts';
@@ -40,19 +38,11 @@ export async function vaultCreate(call: Call): Promise<ExitStatus> {
     progress: line.step('packing'),
   });
   for (const { name, reason } of leftOut) output.warn(`${name} is left out: ${reason}`);
-  line.step(`writing ${formatSize(archive.length)}`);
+  line.step(`writing ${formatSize(archive.reduce((sum, { length }) => sum + length, 0))}`);
   const sealed = seal(archive, key, salt);
-  wipe(archive);
-  release(archive);
   const conflict = await replaceVaultFile(file, sealed, {
     known: replaced === undefined ? [] : [replaced],
     began: replaced,
-    verify: async (readBack) => {
-      const plaintext = unseal(readBack, key);
-      release(readBack);
-      await checkArchive(plaintext, { limits, digestKey, progress: line.step('checking') });
-      wipe(plaintext);
-    },
   });
   wipe(key);
   if (conflict) throw await conflictError(file, conflict);

@@ -1,14 +1,16 @@
 // Compression of an archive as several gzip members in a row, which are one stream (RFC 1952 §2.2) to every reader. They are
 // compressed beside each other on zlib's thread pool. What does not compress is stored: trying takes twenty times as long.
+// Each is decompressed again at once, and compared with what went in: that an archive can be read need not be tried as a whole.
 // The same bytes give the same members.
 
-import { deflateRawSync, gzip as gzipCallback } from 'node:zlib';
+import { deflateRawSync, gunzip as gunzipCallback, gzip as gzipCallback } from 'node:zlib';
 import { promisify } from 'node:util';
 
 import type { Progress } from './progress.ts';
 import { release } from './release.ts';
 
 const gzipOnThreadPool = promisify(gzipCallback);
+const gunzipOnThreadPool = promisify(gunzipCallback);
 
 /** What a member holds: so much that what it cannot look back to costs less than a hundredth in size. */
 const BLOCK_BYTES = 512 * 1024;
@@ -30,22 +32,23 @@ const WORTH_IT = 0.97;
 /**
  * @param pieces as they come; the memory of a large one, which must be its own, is given back
  * @param progress told of the bytes that went to the compressor; their total nobody knows before
+ * @returns the members, each in memory of its own
  */
-export async function gzip(pieces: Iterable<Buffer>, progress?: Progress): Promise<Buffer> {
-  const archive = new GrowingBuffer();
+export async function gzip(pieces: Iterable<Buffer>, progress?: Progress): Promise<Buffer[]> {
+  const members: Buffer[] = [];
   const blocks = Array.from({ length: PARALLEL + 1 }, () => Buffer.allocUnsafeSlow(BLOCK_BYTES));
   const running: Promise<Buffer>[] = [];
   let done = 0;
   for (const block of inBlocks(pieces, blocks)) {
-    const member = compress(block);
+    const member = memberOf(block);
     // Its failure is met where it is awaited; until then it must not count as unhandled.
     member.catch(() => undefined);
     running.push(member);
     progress?.((done += block.length));
-    if (running.length === PARALLEL) archive.take(await running.shift());
+    if (running.length === PARALLEL) members.push(...(await Promise.all(running.splice(0, 1))));
   }
-  for (const member of running) archive.take(await member);
-  return archive.bytes;
+  members.push(...(await Promise.all(running)));
+  return members;
 }
 
 /** Fills the buffers in turn: of each the caller is done when all but one have been filled again. */
@@ -68,8 +71,15 @@ function* inBlocks(pieces: Iterable<Buffer>, buffers: readonly Buffer[]): Genera
   if (filled > 0) yield buffer.subarray(0, filled);
 }
 
-async function compress(block: Buffer): Promise<Buffer> {
-  return await gzipOnThreadPool(block, { level: isPacked(block) ? STORED : FAST, chunkSize: MEMBER_BYTES });
+async function memberOf(block: Buffer): Promise<Buffer> {
+  const level = isPacked(block) ? STORED : FAST;
+  const compressed = await gzipOnThreadPool(block, { level, chunkSize: MEMBER_BYTES });
+  const found = await gunzipOnThreadPool(compressed, { chunkSize: MEMBER_BYTES });
+  if (!found.equals(block)) throw new Error('what was compressed is not what it decompresses to');
+  const member = Buffer.allocUnsafeSlow(compressed.length);
+  compressed.copy(member);
+  for (const { buffer } of [compressed, found]) release(Buffer.from(buffer));
+  return member;
 }
 
 /** Judged by a part at its begin, in its middle and at its end: all of them must be. */
@@ -80,32 +90,4 @@ function isPacked(block: Buffer): boolean {
     const sample = block.subarray(at, at + SAMPLE_BYTES);
     return deflateRawSync(sample, { level: FAST }).length > WORTH_IT * SAMPLE_BYTES;
   });
-}
-
-/**
- * What an archive may take without being copied. Beyond 32 MiB malloc(3) asks the kernel for each, and gives it back: smaller
- * ones would leave holes.
- */
-const ROOM_BYTES = 33 * 1024 * 1024;
-
-/** Bytes that come one after the other; each is copied twice at the most, and what is not filled yet takes no memory. */
-class GrowingBuffer {
-  #buffer = Buffer.allocUnsafeSlow(ROOM_BYTES);
-  #length = 0;
-
-  get bytes(): Buffer {
-    return this.#buffer.subarray(0, this.#length);
-  }
-
-  /** Appends the bytes, whose memory is given back. */
-  take(bytes: Buffer = Buffer.alloc(0)): void {
-    if (this.#length + bytes.length > this.#buffer.length) {
-      const larger = Buffer.allocUnsafeSlow(2 * (this.#length + bytes.length));
-      this.bytes.copy(larger);
-      release(this.#buffer);
-      this.#buffer = larger;
-    }
-    this.#length += bytes.copy(this.#buffer, this.#length);
-    release(bytes);
-  }
 }

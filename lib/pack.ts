@@ -1,5 +1,6 @@
-// Packs a directory into a tar.gz that extraction accepts. Every entry is judged by extraction's own rules before it is
-// written; what cannot pass, or cannot be read, is left out and named. The archive is whole whatever happens meanwhile.
+// Packs a directory into a tar.gz that extraction accepts. Every entry is read again, by extraction's own reader, from the very
+// bytes that go into the archive, and judged by extraction's own rules; what cannot pass, or cannot be read, is left out and
+// named. The archive is whole whatever happens meanwhile.
 // The same tree gives the same bytes: sorted by name, owners and gzip time 0, times in whole seconds.
 
 import { hash } from 'node:crypto';
@@ -16,7 +17,7 @@ import type { Progress } from './progress.ts';
 import { Refusal } from './refusal.ts';
 import { isWinding } from './safe-name.ts';
 import { encodeHeader, END_BLOCKS, paddingOf } from './tar-block.ts';
-import type { TarEntry } from './tar-reader.ts';
+import { TarReader, type TarEntry, type TarSink } from './tar-reader.ts';
 import { OpenFile } from './whole-file.ts';
 
 export interface LeftOut {
@@ -26,8 +27,8 @@ export interface LeftOut {
 }
 
 export interface Packed {
-  /** A tar.gz. */
-  readonly archive: Buffer;
+  /** A tar.gz, in pieces. */
+  readonly archive: Buffer[];
   /** Digest of the contents: see contents-digest.ts. */
   readonly contents: string;
   readonly entries: number;
@@ -63,6 +64,7 @@ class Packer {
   readonly leftOut: LeftOut[] = [];
   readonly #directory: string;
   readonly #limits: ArchiveLimits;
+  readonly #judge: Judge;
   /** The name under which a file with several names was packed first, by its identity. */
   readonly #packed = new Map<string, Buffer>();
   /** Links whose meaning depends on the rest of the tree: they come last. */
@@ -72,6 +74,7 @@ class Packer {
 
   constructor(directory: string, limits: ArchiveLimits) {
     this.rules = new EntryRules(limits);
+    this.#judge = new Judge(this.rules);
     this.#directory = directory;
     this.#limits = limits;
     this.#budget = streamBudget(limits) - END_BLOCKS.length;
@@ -82,6 +85,8 @@ class Packer {
     const children = this.#top().filter(({ name }) => !exclude.some((other) => name.equals(Buffer.from(other))));
     yield* this.#children(Buffer.alloc(0), children);
     yield* this.#windingLinks();
+    this.#judge.follow(END_BLOCKS);
+    this.#judge.end();
     yield END_BLOCKS;
   }
 
@@ -170,23 +175,21 @@ class Packer {
     const contents = file.read();
     if (contents === undefined) throw new Unfit('it kept changing while it was packed');
     const entry = { ...entryOf(path, '0', file.stats), size: contents.length };
-    const padding = paddingOf(contents.length);
-    const header = this.#emit(entry, contents.length + padding.length, (node) => {
-      if (node.kind === 'file') node.content.hash = hash('sha256', contents, 'latin1');
-    });
-    return header.length === 0 ? [] : [...header, contents, padding];
+    return this.#emit(entry, [contents, paddingOf(contents.length)]);
   }
 
-  /** Has the entry judged, and gives its header blocks. */
-  #emit(entry: TarEntry, bodyBytes = 0, accepted: (node: Placement['node']) => void = () => {}): Buffer[] {
+  /** Has the entry read and judged, and gives its blocks. */
+  #emit(entry: TarEntry, [contents, padding]: readonly [Buffer, Buffer] = NO_CONTENTS): Buffer[] {
     const header = encodeHeader(entry);
-    const bytes = header.length + bodyBytes;
+    const bytes = header.length + contents.length + padding.length;
     if (bytes > this.#budget) throw new Unfit('there are too many long names');
-    const placement = this.rules.accept(entry);
+    const placement = this.#judge.judge(entry, header);
     if (placement === undefined) return [];
     this.#budget -= bytes;
-    accepted(placement.node);
-    return [header];
+    for (const body of [contents, padding]) this.#judge.follow(body);
+    const { node, linkTo } = placement;
+    if (node.kind === 'file' && !linkTo) node.content.hash = hash('sha256', contents, 'latin1');
+    return [header, contents, padding];
   }
 
   #attempt(path: Buffer, pack: () => Buffer[]): Buffer[] {
@@ -209,11 +212,67 @@ class Packer {
   }
 }
 
+/** Has judged what extraction's reader makes of an entry's header. */
+class Judge implements TarSink {
+  readonly #rules: EntryRules;
+  #meant: TarEntry | undefined;
+  #placement: Placement | undefined;
+  #reader = new TarReader(this);
+
+  constructor(rules: EntryRules) {
+    this.#rules = rules;
+  }
+
+  /**
+   * @param header of the entry that is meant
+   * @returns undefined for what extraction would pass over: it is not to be in the archive, as what is refused
+   * @throws as `EntryRules.accept`
+   */
+  judge(meant: TarEntry, header: Buffer): Placement | undefined {
+    this.#meant = meant;
+    this.#placement = undefined;
+    try {
+      this.#reader.push(header);
+      return this.#placement;
+    } finally {
+      // A reader must not wait for contents that will not come.
+      if (this.#placement === undefined) this.#reader = new TarReader(this);
+    }
+  }
+
+  /** What comes behind the header, and behind the last of the entries. */
+  follow(body: Buffer): void {
+    this.#reader.push(body);
+  }
+
+  end(): void {
+    this.#reader.end();
+    this.#rules.finish();
+  }
+
+  entry(seen: TarEntry): void {
+    const meant = this.#meant;
+    const isSame =
+      meant?.name.equals(seen.name) === true &&
+      meant.target.equals(seen.target) &&
+      meant.type === seen.type &&
+      meant.mode === seen.mode &&
+      meant.size === seen.size;
+    if (!isSame) throw new Error('what was packed is not what is read');
+    this.#placement = this.#rules.accept(seen);
+  }
+
+  data(): void {}
+
+  entryEnd(): void {}
+}
+
 function entryOf(name: Buffer, type: string, stats: { readonly mode: number; readonly mtimeMs: number }): TarEntry {
   return { name, type, mode: stats.mode & 0o777, size: 0, mtime: Math.floor(stats.mtimeMs / 1000), target: NO_TARGET };
 }
 
 const NO_TARGET = Buffer.alloc(0);
+const NO_CONTENTS = [Buffer.alloc(0), Buffer.alloc(0)] as const;
 
 function whyLeftOut(error: unknown): string {
   if (error instanceof Unfit) return error.message;

@@ -79,22 +79,37 @@ export function unseal(sealed: Buffer, key: Buffer): Buffer {
 }
 
 /**
- * Encrypts a tar.gz with a fresh nonce.
+ * Encrypts a tar.gz with a fresh nonce. What it returns has been decrypted again, and its tag verified: it opens with this key.
+ * @param archive in pieces: each is wiped, given back and taken out of the array when it is sealed
  * @param key derived with exactly this `salt`, which must be fresh as well
  */
-export function seal(plaintext: Buffer, key: Buffer, salt: Buffer): Buffer {
+export function seal(archive: Buffer[], key: Buffer, salt: Buffer): Buffer {
   const nonce = randomBytes(NONCE_BYTES);
-  const cipher = createCipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
-  const sealed = Buffer.allocUnsafeSlow(CIPHERTEXT_AT + plaintext.length + TAG_BYTES);
+  const length = archive.reduce((sum, { length }) => sum + length, 0);
+  const sealed = Buffer.allocUnsafeSlow(CIPHERTEXT_AT + length + TAG_BYTES);
   salt.copy(sealed);
   nonce.copy(sealed, SALT_BYTES);
-  for (let at = 0; at < plaintext.length; at += PIECE_BYTES) {
-    const piece = cipher.update(plaintext.subarray(at, at + PIECE_BYTES));
-    piece.copy(sealed, CIPHERTEXT_AT + at);
-    release(piece);
+  const cipher = createCipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
+  const decipher = createDecipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
+  let filled = CIPHERTEXT_AT;
+  for (let part = archive[0]; part; part = archive[0]) {
+    for (let at = 0; at < part.length; at += PIECE_BYTES) {
+      const piece = part.subarray(at, at + PIECE_BYTES);
+      const encrypted = cipher.update(piece);
+      encrypted.copy(sealed, filled);
+      const decrypted = decipher.update(sealed.subarray(filled, filled + piece.length));
+      if (!decrypted.equals(piece)) throw new Error('what was encrypted is not what it decrypts to');
+      filled += piece.length;
+      for (const copy of [encrypted, decrypted]) release(copy);
+    }
+    wipe(part);
+    release(part);
+    archive.shift();
   }
   cipher.final();
-  cipher.getAuthTag().copy(sealed, sealed.length - TAG_BYTES);
+  cipher.getAuthTag().copy(sealed, filled);
+  decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
+  decipher.final();
   return sealed;
 }
 

@@ -1,5 +1,5 @@
-// Replacing the vault file: whole or not at all. What replaces it was written beside it, synced, read back and verified
-// before; a crash at any moment leaves the old version or the new one.
+// Replacing the vault file: whole or not at all. What replaces it was written beside it, synced and read back before;
+// a crash at any moment leaves the old version or the new one.
 // A file that somebody else has changed meanwhile is never overwritten: the new version goes beside it, under a name that
 // the session keeps using. From the look at what is there to the rename the directory is locked.
 
@@ -13,7 +13,7 @@ import { errnoName, reasonOf, TazpodError, type ErrorCode } from './errors.ts';
 import { fingerprintOf } from './seal.ts';
 import { temporaryName, type TemporaryFile } from './temporary-file.ts';
 import { fingerprintAt } from './vault-file.ts';
-import { freeName, giveName, writeVerified, type Verify } from './verified-file.ts';
+import { freeName, giveName, writeVerified } from './verified-file.ts';
 
 /** A version that could not take the vault's place: a file beside it. */
 export interface ConflictFile {
@@ -29,7 +29,6 @@ export interface Replacement {
   readonly began?: string | undefined;
   /** Where this session's version went at an earlier conflict: replaced, unless somebody changed it. */
   readonly conflict?: ConflictFile | undefined;
-  readonly verify: Verify;
   /**
    * Asked last of all, under the lock, before the new version gets a name: the vault's, or that of the conflict file it is
    * given. What it throws keeps everything as it was.
@@ -77,12 +76,12 @@ export async function conflictError(path: string, conflict: ConflictFile): Promi
 async function replace(
   path: string,
   sealed: Buffer,
-  { known, began, conflict, verify, confirm = async () => {} }: Replacement,
+  { known, began, conflict, confirm = async () => {} }: Replacement,
 ): Promise<ConflictFile | undefined> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   // A link at the vault's path stays: what it leads to is the vault.
   const target = await realpath(path).catch((error: unknown) => (errnoName(error) === 'ENOENT' ? path : raise(error)));
-  await using temporary = await writeVerified(target, sealed, verify);
+  await using temporary = await writeVerified(target, sealed);
   await using _lock = await lockDirectory(dirname(target));
 
   const found = await fingerprintAt(target);

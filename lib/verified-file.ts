@@ -1,37 +1,65 @@
-// A sealed file that is written beside its place: whole, on disk, read back and verified before it gets its name, so that
-// whoever finds that name finds a vault that opens. Disposed of without a name, nothing of it is left.
+// A sealed file that is written beside its place: whole, on disk, and read back before it gets its name, so that whoever finds
+// that name finds a vault that opens. Disposed of without a name, nothing of it is left.
+// That the bytes open, and hold what was packed, was seen when they were made (pack.ts, gzip.ts, seal.ts): the file is as good if
+// it has just these.
 
 import { constants } from 'node:fs';
-import { lstat, open, rename } from 'node:fs/promises';
+import { lstat, open, rename, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 import { errnoName } from './errors.ts';
 import { tryLock } from './flock.ts';
-import { readWhole } from './read-whole.ts';
+import { release } from './release.ts';
 import { createTemporary, removeStaleTemporaries, type TemporaryFile } from './temporary-file.ts';
 import { READ } from './vault-file.ts';
 
-/** Unlock's own acceptance, on the bytes as they were read back from disk; their memory may be given back. */
-export type Verify = (readBack: Buffer) => Promise<void>;
+/** What is read back at a time. */
+const PIECE_BYTES = 1024 * 1024;
 
 /**
- * Writes `sealed` to a temporary file beside `path`, syncs it, and has it verified. Its mode is 0600.
- * @throws the system's error, or what `verify` throws; nothing is left then
+ * Writes `sealed` to a temporary file beside `path`, syncs it, and compares what is read back. Its mode is 0600.
+ * @throws the system's error, or one that says that the file has other bytes; nothing is left then
  */
-export async function writeVerified(path: string, sealed: Buffer, verify: Verify): Promise<TemporaryFile> {
+export async function writeVerified(path: string, sealed: Buffer): Promise<TemporaryFile> {
   await clearUp(path);
   const temporary = await createTemporary(path);
   try {
-    await temporary.handle.writeFile(sealed);
-    await temporary.handle.sync();
-    // By its name, as the next unlock will.
-    await using again = await open(temporary.path, READ);
-    await verify(await readWhole(again));
+    await write(temporary.handle, sealed);
+    // The kernel reads back what it is writing: nothing is lost by doing both at once. Both have to be over before the end.
+    const [synced, compared] = await Promise.allSettled([
+      temporary.handle.sync(),
+      requireContents(temporary.path, sealed),
+    ]);
+    for (const step of [synced, compared]) if (step.status === 'rejected') throw step.reason;
     return temporary;
   } catch (error) {
     await temporary[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+async function write(handle: FileHandle, bytes: Buffer): Promise<void> {
+  for (let written = 0; written < bytes.length;) {
+    written += (await handle.write(bytes, written, bytes.length - written, written)).bytesWritten;
+  }
+}
+
+/**
+ * Reads a file by its name, as the next unlock will.
+ * @throws Error unless it has exactly these bytes; the system's error
+ */
+export async function requireContents(path: string, expected: Buffer): Promise<void> {
+  await using handle = await open(path, READ);
+  const piece = Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, expected.length + 1));
+  for (let at = 0; ;) {
+    const { bytesRead } = await handle.read(piece, 0, piece.length, at);
+    const isSame = piece.subarray(0, bytesRead).equals(expected.subarray(at, at + bytesRead));
+    at += bytesRead;
+    if (!isSame || (bytesRead === 0 && at < expected.length))
+      throw new Error('what was read back is not what was written');
+    if (bytesRead === 0) break;
+  }
+  release(piece);
 }
 
 /** First of all: what killed writers left takes room. Where another is writing just now, it has seen to that. */

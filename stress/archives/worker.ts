@@ -91,7 +91,7 @@ class Place {
   async judgeRoundTrip(first: Extracted): Promise<string[]> {
     const options = { limits: DEFAULT_LIMITS, digestKey: KEY };
     const packed = await packDirectory({ directory: this.#target, exclude: [], ...options });
-    const again = await outcomeOf(checkArchive(packed.archive, options));
+    const again = await outcomeOf(checkArchive(Buffer.concat(packed.archive), options));
     const findings: string[] = packed.leftOut.map(({ name, reason }) => `a save would leave "${name}" out: ${reason}`);
     if (packed.contents !== first.contents) findings.push('packed, it has another digest');
     if (again instanceof Error) findings.push(`packed, it is refused: ${again.message}`);

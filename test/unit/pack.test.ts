@@ -32,8 +32,10 @@ const digestKey = Buffer.alloc(32, 7);
 const limits = DEFAULT_LIMITS;
 const AS_ROOT = process.getuid?.() === 0;
 
-const pack = (directory: string, options: { exclude?: string[]; limits?: typeof limits } = {}) =>
-  packDirectory({ directory, exclude: [], limits, digestKey, ...options });
+async function pack(directory: string, options: { exclude?: string[]; limits?: typeof limits } = {}) {
+  const packed = await packDirectory({ directory, exclude: [], limits, digestKey, ...options });
+  return { ...packed, archive: Buffer.concat(packed.archive) };
+}
 
 /** Packs, extracts, and checks that both agree; gives what is there then. */
 async function roundTrip(directory: string): Promise<{ tree: string[]; leftOut: { name: string; reason: string }[] }> {

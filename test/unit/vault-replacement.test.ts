@@ -15,12 +15,14 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
 
 import { TazpodError } from '../../lib/errors.ts';
 import { fingerprintOf, seal } from '../../lib/seal.ts';
 import { createTemporary } from '../../lib/temporary-file.ts';
 import { conflictError, replaceVaultFile } from '../../lib/vault-replacement.ts';
+import { requireContents } from '../../lib/verified-file.ts';
 import { temporaryDirectory } from './directories.ts';
 
 // Only a limit for what hangs: nothing here depends on time.
@@ -28,8 +30,7 @@ vi.setConfig({ testTimeout: 60_000 });
 
 const AS_ROOT = process.getuid?.() === 0;
 
-const version = (contents: string) => seal(Buffer.from(contents), Buffer.alloc(32, 1), Buffer.alloc(32, 2));
-const accept = async () => {};
+const version = (contents: string) => seal([Buffer.from(contents)], Buffer.alloc(32, 1), Buffer.alloc(32, 2));
 
 /** Runs something as uid 1000, which permission bits bind. Calls on the thread pool take the new identity, too. */
 async function asOperator<T>(act: () => Promise<T>): Promise<T> {
@@ -45,7 +46,7 @@ describe('replacing', () => {
   test('makes the directory (0700) and the file (0600) where there was none, and leaves nothing else', async () => {
     using directory = temporaryDirectory();
     const path = join(directory.path, 'new', 'vault');
-    await replaceVaultFile(path, version('one'), { known: [], verify: accept });
+    await replaceVaultFile(path, version('one'), { known: [] });
     expect(statSync(path).mode & 0o7777).toBe(0o600);
     expect(statSync(join(directory.path, 'new')).mode & 0o7777).toBe(0o700);
     expect(readdirSync(join(directory.path, 'new'))).toEqual(['vault']);
@@ -57,20 +58,8 @@ describe('replacing', () => {
     const one = version('one');
     writeFileSync(path, one);
     chmodSync(path, 0o664);
-    await replaceVaultFile(path, version('two'), { known: [fingerprintOf(one)], verify: accept });
+    await replaceVaultFile(path, version('two'), { known: [fingerprintOf(one)] });
     expect(statSync(path).mode & 0o7777).toBe(0o664);
-  });
-
-  test('shows the verifier what is on disk', async () => {
-    using directory = temporaryDirectory();
-    const sealed = version('one');
-    let readBack: Buffer | undefined;
-    const verify = async (bytes: Buffer) => {
-      readBack = bytes;
-    };
-    await replaceVaultFile(join(directory.path, 'vault'), sealed, { known: [], verify });
-    expect(readBack).toEqual(sealed);
-    expect(readBack).not.toBe(sealed);
   });
 
   test('keeps the version that the session began with as .bak, through any number of saves', async () => {
@@ -80,7 +69,7 @@ describe('replacing', () => {
     const [older, began, second, third] = versions as [Buffer, Buffer, Buffer, Buffer];
     writeFileSync(`${path}.bak`, older);
     writeFileSync(path, began, { mode: 0o640 });
-    const session = { began: fingerprintOf(began), verify: accept };
+    const session = { began: fingerprintOf(began) };
     await replaceVaultFile(path, second, { known: [fingerprintOf(began)], ...session });
     await replaceVaultFile(path, third, { known: [fingerprintOf(second)], ...session });
     expect(readFileSync(path)).toEqual(third);
@@ -97,7 +86,7 @@ describe('replacing', () => {
     writeFileSync(real, one);
     symlinkSync(real, path);
     const two = version('two');
-    await replaceVaultFile(path, two, { known: [fingerprintOf(one)], verify: accept });
+    await replaceVaultFile(path, two, { known: [fingerprintOf(one)] });
     expect(readlinkSync(path)).toBe(real);
     expect(readFileSync(real)).toEqual(two);
   });
@@ -106,7 +95,7 @@ describe('replacing', () => {
     using directory = temporaryDirectory();
     const path = join(directory.path, 'vault');
     const two = version('two');
-    await replaceVaultFile(path, two, { known: [fingerprintOf(version('one'))], verify: accept });
+    await replaceVaultFile(path, two, { known: [fingerprintOf(version('one'))] });
     expect(readFileSync(path)).toEqual(two);
   });
 });
@@ -121,7 +110,7 @@ describe('a vault that changed on disk', () => {
     const path = join(directory.path, 'vault');
     writeFileSync(path, theirs);
     const ours = version('ours');
-    const conflict = await replaceVaultFile(path, ours, { known, verify: accept });
+    const conflict = await replaceVaultFile(path, ours, { known });
     expect(conflict).toEqual({
       name: expect.stringMatching(/^vault\.conflict-\d{8}T\d{6}Z$/),
       fingerprint: fingerprintOf(ours),
@@ -140,7 +129,7 @@ describe('a vault that changed on disk', () => {
     const path = join(directory.path, 'vault');
     writeFileSync(path, version('theirs'));
     for (const contents of ['first', 'second', 'third']) {
-      const saving = replaceVaultFile(path, version(contents), { known: [], verify: accept });
+      const saving = replaceVaultFile(path, version(contents), { known: [] });
       expect(await saving).toMatchObject({ name: expect.stringContaining('.conflict-') });
     }
     expect(readdirSync(directory.path)).toHaveLength(4);
@@ -150,8 +139,8 @@ describe('a vault that changed on disk', () => {
     using directory = temporaryDirectory();
     const path = join(directory.path, 'vault');
     writeFileSync(path, version('theirs'));
-    const conflict = await replaceVaultFile(path, version('first'), { known: [], verify: accept });
-    const again = await replaceVaultFile(path, version('second'), { known: [], conflict, verify: accept });
+    const conflict = await replaceVaultFile(path, version('first'), { known: [] });
+    const again = await replaceVaultFile(path, version('second'), { known: [], conflict });
     expect(again?.name).toBe(conflict?.name);
     expect(readdirSync(directory.path).sort()).toEqual(['vault', conflict?.name]);
     expect(fingerprintOf(readFileSync(join(directory.path, again?.name ?? '')))).toBe(again?.fingerprint);
@@ -170,11 +159,11 @@ describe('a vault that changed on disk', () => {
     using directory = temporaryDirectory();
     const path = join(directory.path, 'vault');
     writeFileSync(path, version('theirs'));
-    const conflict = await replaceVaultFile(path, version('first'), { known: [], verify: accept });
+    const conflict = await replaceVaultFile(path, version('first'), { known: [] });
     const earlier = join(directory.path, conflict?.name ?? '');
     change(earlier);
     const { ino } = statSync(earlier);
-    const again = await replaceVaultFile(path, version('second'), { known: [], conflict, verify: accept });
+    const again = await replaceVaultFile(path, version('second'), { known: [], conflict });
     expect(fingerprintOf(readFileSync(join(directory.path, again?.name ?? '')))).toBe(again?.fingerprint);
     expect(statSync(earlier).ino).toBe(ino);
   });
@@ -183,9 +172,9 @@ describe('a vault that changed on disk', () => {
     using directory = temporaryDirectory();
     const path = join(directory.path, 'vault');
     writeFileSync(path, version('theirs'));
-    const conflict = await replaceVaultFile(path, version('first'), { known: [], verify: accept });
+    const conflict = await replaceVaultFile(path, version('first'), { known: [] });
     rmSync(join(directory.path, conflict?.name ?? ''));
-    const again = await replaceVaultFile(path, version('second'), { known: [], conflict, verify: accept });
+    const again = await replaceVaultFile(path, version('second'), { known: [], conflict });
     expect(readdirSync(directory.path).sort()).toEqual(['vault', again?.name]);
   });
 });
@@ -211,10 +200,8 @@ describe('one writer at a time', () => {
     let saving: ReturnType<typeof replaceVaultFile>;
     {
       await using _holder = await held(directory.path);
-      const verified = Promise.withResolvers<void>();
-      const verify = async () => verified.resolve();
-      saving = replaceVaultFile(path, version('ours'), { known: [fingerprintOf(one)], verify });
-      await verified.promise;
+      saving = replaceVaultFile(path, version('ours'), { known: [fingerprintOf(one)] });
+      while (readdirSync(directory.path).length === 1) await delay(1);
       renameSync(path, `${path}.before`);
       writeFileSync(path, theirs);
     }
@@ -228,7 +215,7 @@ describe('one writer at a time', () => {
     const one = version('one');
     writeFileSync(path, one);
     await using _holder = await held(directory.path);
-    const saving = replaceVaultFile(path, version('two'), { known: [fingerprintOf(one)], verify: accept });
+    const saving = replaceVaultFile(path, version('two'), { known: [fingerprintOf(one)] });
     await expect(saving).rejects.toMatchObject({
       code: 'save-failed',
       message: `cannot write in ${directory.path}: another save is under way there`,
@@ -247,7 +234,7 @@ describe('one writer at a time', () => {
     await new Promise((resolve) => holder.stdout.once('data', resolve));
     holder.kill('SIGKILL');
     await holder;
-    await replaceVaultFile(path, version('one'), { known: [], verify: accept });
+    await replaceVaultFile(path, version('one'), { known: [] });
     expect(readdirSync(directory.path)).toEqual(['vault']);
   });
 
@@ -286,7 +273,6 @@ describe('what is asked last of all', () => {
     const saving = replaceVaultFile(path, version('two'), {
       known: conflict ? [] : [fingerprintOf(one)],
       began: fingerprintOf(one),
-      verify: accept,
       async confirm(made) {
         asked.push(made);
         throw new TazpodError('locked', 'cannot save: the vault was locked meanwhile');
@@ -299,19 +285,51 @@ describe('what is asked last of all', () => {
   });
 });
 
+describe('a file that is read back', () => {
+  const written = Buffer.alloc(3 * 1024 * 1024, 'sealed');
+  const changed = (at: number): Buffer => {
+    const bytes = Buffer.from(written);
+    bytes[at] = (bytes[at] ?? 0) ^ 1;
+    return bytes;
+  };
+
+  test.each([
+    ['empty', Buffer.alloc(0)],
+    ['cut short', written.subarray(0, -1)],
+    ['cut short at the end of a piece', written.subarray(0, 1024 * 1024)],
+    ['longer', Buffer.concat([written, Buffer.from('.')])],
+    ['another at its begin', changed(0)],
+    ['another in its middle', changed(1_500_000)],
+    ['another at its end', changed(written.length - 1)],
+  ])('is refused when it is %s', async (_, bytes) => {
+    using directory = temporaryDirectory();
+    const path = join(directory.path, 'vault');
+    writeFileSync(path, bytes);
+    await expect(requireContents(path, written)).rejects.toThrow('what was read back is not what was written');
+  });
+
+  test('is taken when it has these bytes, were there none', async () => {
+    using directory = temporaryDirectory();
+    const path = join(directory.path, 'vault');
+    for (const bytes of [written, Buffer.alloc(0)]) {
+      writeFileSync(path, bytes);
+      await expect(requireContents(path, bytes)).resolves.toBeUndefined();
+    }
+  });
+});
+
 describe('a save that fails', () => {
-  test('because what was written does not open leaves the old vault and nothing else', async () => {
+  test('because other bytes are read back than were written leaves the old vault and nothing else', async () => {
     using directory = temporaryDirectory();
     const path = join(directory.path, 'vault');
     const one = version('one');
     writeFileSync(path, one);
-    const verify = async () => {
-      throw new TazpodError('wrong-passphrase', 'cannot open the vault: wrong passphrase or corrupt file');
-    };
-    const saving = replaceVaultFile(path, version('two'), { known: [fingerprintOf(one)], verify });
+    // As if by the disk: what it has is compared with something else than it was given.
+    const two = Object.assign(version('two'), { subarray: () => version('three') });
+    const saving = replaceVaultFile(path, two, { known: [fingerprintOf(one)] });
     await expect(saving).rejects.toMatchObject({
       code: 'save-failed',
-      message: `cannot save ${path}: cannot open the vault: wrong passphrase or corrupt file`,
+      message: `cannot save ${path}: what was read back is not what was written`,
     });
     expect(readFileSync(path)).toEqual(one);
     expect(readdirSync(directory.path)).toEqual(['vault']);
@@ -336,7 +354,7 @@ describe('a save that fails', () => {
     const one = version('one');
     writeFileSync(path, one, { mode: 0o644 });
     chmodSync(directory.path, 0o755);
-    const options = { known: [fingerprintOf(one)], verify: accept };
+    const options = { known: [fingerprintOf(one)] };
     await asOperator(() =>
       expect(replaceVaultFile(path, version('two'), options)).rejects.toMatchObject({
         code: 'save-failed',
@@ -358,7 +376,7 @@ describe('a save that fails', () => {
     expect(killed.signal).toBe('SIGKILL');
     expect(readFileSync(path)).toEqual(one);
     expect(readdirSync(directory.path)).toHaveLength(2);
-    await replaceVaultFile(path, version('two'), { known: [fingerprintOf(one)], verify: accept });
+    await replaceVaultFile(path, version('two'), { known: [fingerprintOf(one)] });
     expect(readdirSync(directory.path)).toEqual(['vault']);
   });
 });
@@ -370,6 +388,6 @@ test('temporary files of living writers and of other programs are left alone, th
   const dead = `${path}.tmp-0123456789abcdef`;
   const other = `${path}.tmp-mine`;
   for (const file of [dead, other]) writeFileSync(file, '');
-  await replaceVaultFile(path, version('one'), { known: [], verify: accept });
+  await replaceVaultFile(path, version('one'), { known: [] });
   expect([living.path, dead, other].map((file) => existsSync(file))).toEqual([true, false, true]);
 });
