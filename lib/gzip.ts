@@ -3,20 +3,13 @@
 // Each is decompressed again at once, and compared with what went in: that an archive can be read need not be tried as a whole.
 // The same bytes give the same members.
 
-import { deflateRawSync, gunzip as gunzipCallback, gzip as gzipCallback } from 'node:zlib';
-import { promisify } from 'node:util';
+import { constants, createGunzip, createGzip, type Gunzip, type Gzip, type ZlibReset } from 'node:zlib';
 
 import type { Progress } from './progress.ts';
 import { release } from './release.ts';
 
-const gzipOnThreadPool = promisify(gzipCallback);
-const gunzipOnThreadPool = promisify(gunzipCallback);
-
 /** What a member holds: so much that what it cannot look back to costs less than a hundredth in size. */
 const BLOCK_BYTES = 512 * 1024;
-
-/** A member and the room that one has that does not compress: header, trailer, five bytes for each block of deflate. */
-const MEMBER_BYTES = BLOCK_BYTES + BLOCK_BYTES / 256 + 64;
 
 /** Members in the making: as many as the thread pool has threads, less one that may be deriving a key. */
 const PARALLEL = 3;
@@ -25,22 +18,25 @@ const PARALLEL = 3;
 const FAST = 1;
 const STORED = 0;
 
-const SAMPLE_BYTES = 4096;
-/** A sample that shrinks less than this is packed already. */
-const WORTH_IT = 0.97;
+const SAMPLE_BYTES = 1024;
+/** How often two bytes of a sample are the same: one time in 256 if all values are as likely, as in what is packed or encrypted. */
+const MOST_ALIKE = 1.1 / 256;
 
 /**
- * @param pieces as they come; the memory of a large one, which must be its own, is given back
+ * @param pieces as they come, each valid until the next
  * @param progress told of the bytes that went to the compressor; their total nobody knows before
  * @returns the members, each in memory of its own
  */
 export async function gzip(pieces: Iterable<Buffer>, progress?: Progress): Promise<Buffer[]> {
   const members: Buffer[] = [];
   const blocks = Array.from({ length: PARALLEL + 1 }, () => Buffer.allocUnsafeSlow(BLOCK_BYTES));
+  const presses = Array.from({ length: PARALLEL }, () => new Press());
   const running: Promise<Buffer>[] = [];
-  let done = 0;
+  let [done, turn] = [0, 0];
   for (const block of inBlocks(pieces, blocks)) {
-    const member = memberOf(block);
+    // Its last member has been awaited.
+    const press = presses[turn++ % PARALLEL] ?? new Press();
+    const member = press.memberOf(block);
     // Its failure is met where it is awaited; until then it must not count as unhandled.
     member.catch(() => undefined);
     running.push(member);
@@ -66,28 +62,87 @@ function* inBlocks(pieces: Iterable<Buffer>, buffers: readonly Buffer[]): Genera
       turn = (turn + 1) % buffers.length;
       buffer = buffers[turn] ?? buffer;
     }
-    release(piece);
   }
   if (filled > 0) yield buffer.subarray(0, filled);
 }
 
-async function memberOf(block: Buffer): Promise<Buffer> {
-  const level = isPacked(block) ? STORED : FAST;
-  const compressed = await gzipOnThreadPool(block, { level, chunkSize: MEMBER_BYTES });
-  const found = await gunzipOnThreadPool(compressed, { chunkSize: MEMBER_BYTES });
-  if (!found.equals(block)) throw new Error('what was compressed is not what it decompresses to');
-  const member = Buffer.allocUnsafeSlow(compressed.length);
-  compressed.copy(member);
-  for (const { buffer } of [compressed, found]) release(Buffer.from(buffer));
-  return member;
+/** Makes one member after the other, with what zlib needs for it made once. */
+class Press {
+  readonly #compressors = new Map<number, Stage>();
+  readonly #decompressor = new Stage(createGunzip({ chunkSize: BLOCK_BYTES }));
+
+  async memberOf(block: Buffer): Promise<Buffer> {
+    const pieces: Buffer[] = [];
+    // They share their memory with the next member.
+    await this.#compressor(isPacked(block) ? STORED : FAST).process(block, (piece) => pieces.push(Buffer.from(piece)));
+    const member = Buffer.allocUnsafeSlow(pieces.reduce((sum, { length }) => sum + length, 0));
+    pieces.reduce((at, piece) => at + piece.copy(member, at), 0);
+
+    let found = 0;
+    let isSame = true;
+    await this.#decompressor.process(member, (piece) => {
+      isSame &&= piece.equals(block.subarray(found, found + piece.length));
+      found += piece.length;
+    });
+    if (!isSame || found !== block.length) throw new Error('what was compressed is not what it decompresses to');
+    return member;
+  }
+
+  #compressor(level: number): Stage {
+    const compressor = this.#compressors.get(level) ?? new Stage(createGzip({ level, chunkSize: BLOCK_BYTES }));
+    this.#compressors.set(level, compressor);
+    return compressor;
+  }
+}
+
+/** One of zlib's streams, for one piece of work after the other. */
+class Stage {
+  readonly #stream: (Gzip | Gunzip) & ZlibReset;
+  #take: (piece: Buffer) => void = () => {};
+  #fail: (error: Error) => void = () => {};
+
+  constructor(stream: Gzip | Gunzip) {
+    // The types leave it out.
+    this.#stream = stream as typeof stream & ZlibReset;
+    stream.on('error', (error) => this.#fail(error));
+    stream.on('data', (piece: Buffer) => {
+      this.#take(piece);
+      // The end of its memory: zlib has taken another already, and all of this has been seen.
+      if (piece.byteOffset + piece.length === piece.buffer.byteLength) release(Buffer.from(piece.buffer));
+    });
+  }
+
+  /**
+   * @param take is given what comes out, in pieces that are valid during the call only
+   * @throws zlib's error
+   */
+  async process(input: Buffer, take: (piece: Buffer) => void): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#take = take;
+    this.#fail = reject;
+    this.#stream.write(input);
+    this.#stream.flush(constants.Z_FINISH, resolve);
+    await promise;
+    this.#stream.reset();
+  }
 }
 
 /** Judged by a part at its begin, in its middle and at its end: all of them must be. */
 function isPacked(block: Buffer): boolean {
-  if (block.length < 3 * SAMPLE_BYTES) return false;
+  if (block.length < 4 * SAMPLE_BYTES) return false;
   const last = block.length - SAMPLE_BYTES;
-  return [0, last >> 1, last].every((at) => {
-    const sample = block.subarray(at, at + SAMPLE_BYTES);
-    return deflateRawSync(sample, { level: FAST }).length > WORTH_IT * SAMPLE_BYTES;
-  });
+  return [0, last >> 1, last].every((at) => shareAlike(block.subarray(at, at + SAMPLE_BYTES)) < MOST_ALIKE);
+}
+
+/** Of all pairs of bytes. */
+function shareAlike(sample: Buffer): number {
+  const counts = new Uint16Array(256);
+  let pairs = 0;
+  for (let index = 0; index < sample.length; index++) {
+    const value = sample[index] ?? 0;
+    const before = counts[value] ?? 0;
+    pairs += before;
+    counts[value] = before + 1;
+  }
+  return (2 * pairs) / (sample.length * (sample.length - 1));
 }

@@ -5,6 +5,7 @@ import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 
 
 import { errnoName } from './errors.ts';
 import { lendIfOurs } from './lent-permission.ts';
+import { release } from './release.ts';
 
 /** O_NONBLOCK: what was a file when the directory was read may be a fifo by now, and must not be waited for. */
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY;
@@ -12,8 +13,8 @@ const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | 
 /** A file that is still another size after so many readings in a row is being written all the time. */
 const ATTEMPTS = 5;
 
-/** What a file's contents are read into that are no larger; for a larger one memory of its own is taken. */
-const SCRATCH = Buffer.allocUnsafeSlow(64 * 1024);
+/** What contents are read into, one file's after the other's: it grows to the size of the largest. */
+let room = Buffer.allocUnsafeSlow(64 * 1024);
 
 /** A file that is open for reading. */
 export class OpenFile implements Disposable {
@@ -46,7 +47,7 @@ export class OpenFile implements Disposable {
     let { size } = this.stats;
     for (let attempt = 1; ; attempt += 1) {
       // Room for one byte more, by which a file that has grown gives itself away.
-      const bytes = size < SCRATCH.length ? SCRATCH.subarray(0, size + 1) : Buffer.allocUnsafeSlow(size + 1);
+      const bytes = roomFor(size + 1);
       if (fill(this.#descriptor, bytes, size) === size) return bytes.subarray(0, size);
       if (attempt === ATTEMPTS) return undefined;
       ({ size } = fstatSync(this.#descriptor));
@@ -74,6 +75,14 @@ function openDescriptor(path: Buffer): { readonly descriptor: number; readonly m
 function identityOf(descriptor: number): string {
   const { dev, ino } = fstatSync(descriptor, { bigint: true });
   return `${dev}:${ino}`;
+}
+
+function roomFor(size: number): Buffer {
+  if (size > room.length) {
+    release(room);
+    room = Buffer.allocUnsafeSlow(size);
+  }
+  return room.subarray(0, size);
 }
 
 function fill(descriptor: number, bytes: Buffer, size: number): number {
