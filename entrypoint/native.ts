@@ -289,6 +289,12 @@ export function collectGarbage(): void {
   lib.getFunction('_ZN4node21LowMemoryNotificationEv', { arguments: [], return: 'void' })(); // node::LowMemoryNotification()
 }
 
+/** Sets flags of V8's, as on Node's command line, from now on. */
+export function setEngineFlags(flags: string): void {
+  const set = lib.getFunction('_ZN2v82V818SetFlagsFromStringEPKc', { arguments: ['pointer'], return: 'void' });
+  set(cString(flags)); // v8::V8::SetFlagsFromString(const char*)
+}
+
 /** posix_spawn_file_actions_addtcsetpgrp_np(3), which glibc has since 2.35: looked up only where there is a terminal. */
 export function addForegroundAction(actions: Buffer, terminal: number): void {
   const add = lib.getFunction('posix_spawn_file_actions_addtcsetpgrp_np', {

@@ -1,16 +1,21 @@
 // Giving back what only the start needed, once the command runs, and what an unlock, a save or a lock left: garbage, and the
-// pages of the executable that were touched. The kernel undoes each page when we end: milliseconds in which our parent waits.
+// pages of the executable that were touched. And not growing: our code stays as it is compiled. The kernel undoes each page when we end: milliseconds in which our parent waits.
 // Dropped pages stay in the page cache; those that are needed again come back by themselves.
 
 import { readFileSync } from 'node:fs';
 
 import { errnoName } from '../lib/errors.ts';
 import type { Follower } from './keeper.ts';
-import { collectGarbage, libc } from './native.ts';
+import { collectGarbage, libc, setEngineFlags } from './native.ts';
 
 /** A command that ends sooner is not kept waiting by this, which takes some ten milliseconds. */
 const AFTER = 100; // ms
 const MADV_DONTNEED = 4;
+/**
+ * What has run some hundred times V8 would compile once more, for speed: here that is a few lines for each unlock, which never
+ * earn back the machine code and the notes that it keeps, 7 KiB for each of the first hundred unlocks.
+ */
+const COMPILE_NO_FURTHER = '--no-sparkplug --no-maglev --no-opt';
 
 interface Range {
   readonly address: bigint;
@@ -25,6 +30,7 @@ export class Trim implements Follower, Disposable {
   #timer: NodeJS.Timeout | undefined;
 
   constructor() {
+    setEngineFlags(COMPILE_NO_FURTHER);
     this.#soon();
   }
 
