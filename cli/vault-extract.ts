@@ -3,7 +3,6 @@
 // what is extracted lies there in the clear.
 
 import type { ExitStatus } from '../lib/errors.ts';
-import { digestKeyOf } from '../lib/seal.ts';
 import type { Call } from './call.ts';
 import { inFile } from './in-file.ts';
 import { Interruption } from './interruption.ts';
@@ -36,7 +35,6 @@ export async function vaultExtract(call: Call): Promise<ExitStatus> {
   const extracting = extractArchive(vault.archive, {
     directory: '.',
     limits,
-    digestKey: digestKeyOf(vault.key),
     progress: line.step('extracting'),
   });
   const { entries, bytes } = await interruption.orEndOf(inFile(file, extracting));

@@ -3,8 +3,6 @@
 import { checkArchive, type Checked } from '../lib/check-archive.ts';
 import type { ExitStatus } from '../lib/errors.ts';
 import type { ArchiveLimits } from '../lib/limits.ts';
-import { wipe } from '../lib/passphrase.ts';
-import { digestKeyOf } from '../lib/seal.ts';
 import type { Call } from './call.ts';
 import { inFile } from './in-file.ts';
 import { limitsOf } from './limits-option.ts';
@@ -36,12 +34,7 @@ export async function vaultVerify(call: Call): Promise<ExitStatus> {
   return 0;
 }
 
-async function check({ archive, key }: OpenedVault, limits: ArchiveLimits, output: Output): Promise<Checked> {
+async function check({ archive }: OpenedVault, limits: ArchiveLimits, output: Output): Promise<Checked> {
   using line = output.progress();
-  const digestKey = digestKeyOf(key);
-  try {
-    return await checkArchive(archive, { limits, digestKey, progress: line.step('checking') });
-  } finally {
-    wipe(digestKey);
-  }
+  return await checkArchive(archive, { limits, progress: line.step('checking') });
 }

@@ -16,7 +16,7 @@ export interface Extracted {
   readonly entries: number;
   /** Bytes of contents. */
   readonly bytes: number;
-  /** Digest of the contents: see contents-digest.ts. */
+  /** Digest of the contents: see contents-digest.ts. Empty where none was asked for. */
   readonly contents: string;
 }
 
@@ -31,8 +31,8 @@ export interface Destination {
 
 export interface UnpackOptions {
   readonly limits: ArchiveLimits;
-  /** From `digestKeyOf`. */
-  readonly digestKey: Buffer;
+  /** From `digestKeyOf`; without it contents are not digested, which takes as long as to write them. */
+  readonly digestKey?: Buffer;
   /** Told of the archive's bytes. */
   readonly progress?: Progress | undefined;
 }
@@ -45,14 +45,15 @@ export async function unpack(
   tarGz: Buffer,
   options: UnpackOptions & { readonly destination: Destination },
 ): Promise<Extracted> {
-  const { progress } = options;
+  const { digestKey, progress } = options;
   const rules = new EntryRules(options.limits);
-  const reader = new TarReader(new Unpacker(rules, options.destination));
+  const reader = new TarReader(new Unpacker(rules, options.destination, digestKey !== undefined));
   for await (const piece of gunzip(tarGz, streamBudget(options.limits), progress)) reader.push(piece);
   reader.end();
   rules.finish();
   options.destination.finishDirectories(rules.root);
-  return { entries: rules.entries, bytes: rules.bytes, contents: digestTree(rules.root, options.digestKey) };
+  const contents = digestKey ? digestTree(rules.root, digestKey) : '';
+  return { entries: rules.entries, bytes: rules.bytes, contents };
 }
 
 const HASH = 'sha256';
@@ -60,13 +61,16 @@ const HASH = 'sha256';
 class Unpacker implements TarSink {
   readonly #rules: EntryRules;
   readonly #destination: Destination;
+  readonly #hashes: boolean;
   /** The file whose contents come next; undefined while those of a passed-over entry do. */
   #content: Content | undefined;
   #hash: Hash | undefined;
 
-  constructor(rules: EntryRules, destination: Destination) {
+  /** @param hashes whether files get the hashes of their contents */
+  constructor(rules: EntryRules, destination: Destination, hashes: boolean) {
     this.#rules = rules;
     this.#destination = destination;
+    this.#hashes = hashes;
   }
 
   entry(entry: TarEntry): void {
@@ -80,6 +84,7 @@ class Unpacker implements TarSink {
     const content = this.#content;
     if (content === undefined) return;
     this.#destination.write(piece);
+    if (!this.#hashes) return;
     // Most files come in one piece: hashing that at once costs a fraction of setting up a Hash.
     if (piece.length === content.size) content.hash = hash(HASH, piece, 'latin1');
     else this.#hash = (this.#hash ?? createHash(HASH)).update(piece);
@@ -89,7 +94,7 @@ class Unpacker implements TarSink {
     const content = this.#content;
     if (content === undefined) return;
     if (this.#hash) content.hash = this.#hash.digest('latin1');
-    else if (content.size === 0) content.hash = hash(HASH, '', 'latin1');
+    else if (content.size === 0 && this.#hashes) content.hash = hash(HASH, '', 'latin1');
     this.#content = this.#hash = undefined;
     this.#destination.endFile();
   }
