@@ -2,7 +2,8 @@
 // A passphrase that does not come from a person is tried once: it would not change.
 
 import { wipe } from '../lib/passphrase.ts';
-import { deriveKey, saltOf, unseal } from '../lib/seal.ts';
+import type { Reading } from '../lib/reading.ts';
+import { deriveKey, saltOf, unsealInPlace } from '../lib/seal.ts';
 import { type Passphrase, withOrigin } from './passphrase-source.ts';
 import { askTwice, askUntilRight, openPrompt } from './typed-passphrase.ts';
 
@@ -27,12 +28,13 @@ export class OpenedVault implements Disposable {
 }
 
 /**
- * Opens a vault with the passphrase that was given, or else with one that is typed.
+ * Opens a vault with the passphrase that was given, or else with one that is typed. The key is derived while the rest is
+ * read; the plaintext takes the ciphertext's place.
  * @throws TazpodError `wrong-passphrase`, or `no-passphrase` when there is nobody to ask
  */
-export async function openVault(sealed: Buffer, given: Passphrase | undefined): Promise<OpenedVault> {
+export async function openVault(sealed: Reading, given: Passphrase | undefined): Promise<OpenedVault> {
   // A file too short to be a vault is refused before anyone types a passphrase for it.
-  saltOf(sealed);
+  saltOf(sealed.head);
   if (!given) return await openWithTyped(sealed);
   try {
     return await openWith(sealed, given);
@@ -41,16 +43,16 @@ export async function openVault(sealed: Buffer, given: Passphrase | undefined): 
   }
 }
 
-async function openWithTyped(sealed: Buffer): Promise<OpenedVault> {
+async function openWithTyped(sealed: Reading): Promise<OpenedVault> {
   using prompt = openPrompt();
   return await askUntilRight(prompt, 'Passphrase: ', (typed) => openWith(sealed, typed));
 }
 
 /** One try. The passphrase goes with the opened vault. */
-async function openWith(sealed: Buffer, passphrase: Passphrase): Promise<OpenedVault> {
-  const key = await deriveKey(passphrase.bytes, saltOf(sealed));
+async function openWith({ head, whole }: Reading, passphrase: Passphrase): Promise<OpenedVault> {
+  const key = await deriveKey(passphrase.bytes, saltOf(head));
   try {
-    return new OpenedVault(passphrase, key, unseal(sealed, key));
+    return new OpenedVault(passphrase, key, unsealInPlace(await whole, key));
   } catch (error) {
     wipe(key);
     throw error;

@@ -9,8 +9,8 @@ import { DEFAULT_LIMITS } from '../lib/limits.ts';
 import { BRIDGE_TARGET, ENCLAVE, VAULT_FILE, WORKSPACE } from '../lib/paths.ts';
 import type { HookFailure } from '../lib/protocol.ts';
 import { digestKeyOf, fingerprintOf, newSalt, saltOf } from '../lib/seal.ts';
-import { release } from '../lib/release.ts';
-import { readVaultFile } from '../lib/vault-file.ts';
+import type { Reading } from '../lib/reading.ts';
+import { beginVaultFile } from '../lib/vault-file.ts';
 import type { Call } from './call.ts';
 import { ControlClient } from './control-client.ts';
 import { enterEnclave } from './enclave-directory.ts';
@@ -49,7 +49,7 @@ export function tellUnlocked(unlocked: Unlocked, output: Output): void {
 export async function unlockVault(call: Call, beforeCommit: () => void = () => {}): Promise<Unlocked> {
   const { given, output } = call;
   using passphrase = await givenPassphrase(call);
-  const reading = readVaultFile(VAULT_FILE);
+  const reading = beginVaultFile(VAULT_FILE);
   const opening = passphrase && reading.then((sealed) => sealed && inFile(VAULT_FILE, openVault(sealed, passphrase)));
   const loading = reading.then(loadExtraction);
   // Their failures are met where they are awaited; until then they must not count as unhandled.
@@ -63,9 +63,7 @@ export async function unlockVault(call: Call, beforeCommit: () => void = () => {
 
   const sealed = await reading;
   using vault = sealed && (await (opening ?? inFile(VAULT_FILE, openVault(sealed, undefined))));
-  const before = sealed ? baselineOf(sealed, '') : newBaseline();
-  // Its plaintext is there: the bytes are not needed any more, and extraction needs room.
-  if (sealed) release(sealed);
+  const before = sealed ? baselineOf(await sealed.whole, '') : newBaseline();
   const extracted = vault ? await fill(device, vault, output) : await fillNew(device, passphrase, output);
   const baseline = { ...before, contents: extracted.contents };
   beforeCommit();
@@ -137,10 +135,10 @@ function newBaseline(): Baseline {
  * what was saved last is unknown, so the next save writes. (A PID 1 that knows better keeps what it knows.)
  * An unreadable vault must not undo this unlock: the enclave may hold the only copy of something.
  */
-async function unknownBaseline(reading: Promise<Buffer | undefined>, output: Output): Promise<Baseline> {
+async function unknownBaseline(reading: Promise<Reading | undefined>, output: Output): Promise<Baseline> {
   try {
     const sealed = await reading;
-    return sealed ? baselineOf(sealed, '') : newBaseline();
+    return sealed ? baselineOf(await sealed.whole, '') : newBaseline();
   } catch (error) {
     output.warn(reasonOf(error));
     return newBaseline();

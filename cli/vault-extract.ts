@@ -10,7 +10,7 @@ import { limitsOf } from './limits-option.ts';
 import { NewDirectory } from './new-directory.ts';
 import { openVault } from './opened-vault.ts';
 import { givenPassphrase } from './passphrase-source.ts';
-import { readSealedFile } from './sealed-file.ts';
+import { beginSealedFile } from './sealed-file.ts';
 import { formatSize } from './size.ts';
 
 export async function vaultExtract(call: Call): Promise<ExitStatus> {
@@ -19,7 +19,7 @@ export async function vaultExtract(call: Call): Promise<ExitStatus> {
   const place = given.operand(1);
   using passphrase = await givenPassphrase(call);
   const file = given.operand(0);
-  const sealed = await readSealedFile(file);
+  const sealed = await beginSealedFile(file);
   // What extraction needs is loaded while the key is derived.
   const [opened, { extractArchive }] = await Promise.all([
     inFile(file, openVault(sealed, passphrase)),

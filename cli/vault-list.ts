@@ -9,14 +9,14 @@ import { inFile } from './in-file.ts';
 import { limitsOf } from './limits-option.ts';
 import { openVault } from './opened-vault.ts';
 import { givenPassphrase } from './passphrase-source.ts';
-import { readSealedFile } from './sealed-file.ts';
+import { beginSealedFile } from './sealed-file.ts';
 
 export async function vaultList(call: Call): Promise<ExitStatus> {
   const { given, output } = call;
   const limits = limitsOf(given);
   using passphrase = await givenPassphrase(call);
   const file = given.operand(0);
-  using vault = await inFile(file, openVault(await readSealedFile(file), passphrase));
+  using vault = await inFile(file, openVault(await beginSealedFile(file), passphrase));
   // Gathered first: only the end of an archive says that it is sound.
   const members = await inFile(file, Array.fromAsync(listArchive(vault.archive, limits), describe));
   output.data(members.map(({ name, type }) => (type === 'directory' ? `${name}/\n` : `${name}\n`)).join(''));

@@ -9,7 +9,7 @@ import { limitsOf } from './limits-option.ts';
 import { type OpenedVault, openVault } from './opened-vault.ts';
 import { givenPassphrase } from './passphrase-source.ts';
 import type { Output } from './output.ts';
-import { readSealedFile } from './sealed-file.ts';
+import { beginSealedFile } from './sealed-file.ts';
 import { formatSize } from './size.ts';
 
 const PAGE = 4096;
@@ -20,7 +20,7 @@ export async function vaultVerify(call: Call): Promise<ExitStatus> {
   const limits = limitsOf(given);
   const file = given.operand(0);
   using passphrase = await givenPassphrase(call);
-  using vault = await inFile(file, openVault(await readSealedFile(file), passphrase));
+  using vault = await inFile(file, openVault(await beginSealedFile(file), passphrase));
   const { entries, bytes, room } = await inFile(file, check(vault, limits, output));
   output.note(`verified: ${entries} entries, ${formatSize(bytes)}, in ${file}`);
   // The passphrase is kept beside the contents, and takes a page as every small file does.

@@ -2,7 +2,7 @@
 // key = PBKDF2-HMAC-SHA256(passphrase bytes, salt, 100 000 iterations, 32 bytes). Salt and nonce are fresh at every save.
 // Nothing of a plaintext leaves this file before its tag has been verified.
 
-import { createCipheriv, createDecipheriv, createHmac, pbkdf2, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, pbkdf2, randomBytes, type Decipheriv } from 'node:crypto';
 import { promisify } from 'node:util';
 
 import { TazpodError } from './errors.ts';
@@ -61,21 +61,41 @@ export function digestKeyOf(key: Buffer): Buffer {
  * @throws TazpodError `wrong-passphrase` when it is too short or its tag does not verify (GCM cannot tell why)
  */
 export function unseal(sealed: Buffer, key: Buffer): Buffer {
+  return unsealInPlace(Buffer.from(sealed), key);
+}
+
+/**
+ * As `unseal`, without memory for a second vault, which takes the kernel longer to give than us to fill.
+ * @param sealed only its ciphertext is overwritten, and if it cannot be opened, it is as it was
+ * @returns the plaintext, in its place
+ */
+export function unsealInPlace(sealed: Buffer, key: Buffer): Buffer {
   const nonce = sealed.subarray(saltOf(sealed).length, CIPHERTEXT_AT);
+  const text = sealed.subarray(CIPHERTEXT_AT, -TAG_BYTES);
   const decipher = createDecipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
   decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
-  const plaintext = decipher.update(sealed.subarray(CIPHERTEXT_AT, -TAG_BYTES));
+  updateInPlace(text, decipher);
   try {
     // GCM is a stream mode: `final` verifies the tag and has no bytes of its own.
     decipher.final();
   } catch (cause) {
-    wipe(plaintext);
+    // And what decrypts encrypts: a second time it gives back what was there.
+    updateInPlace(text, createDecipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES }));
     throw new TazpodError('wrong-passphrase', 'cannot open the vault: wrong passphrase or corrupt file', {
       hint: 'if the passphrase is right, restore the file from its .bak or another copy',
       cause,
     });
   }
-  return plaintext;
+  return text;
+}
+
+/** Decrypts, or encrypts, by small pieces of memory that is used again and again. */
+function updateInPlace(text: Buffer, decipher: Decipheriv): void {
+  for (let at = 0; at < text.length; at += PIECE_BYTES) {
+    const piece = decipher.update(text.subarray(at, at + PIECE_BYTES));
+    piece.copy(text, at);
+    release(piece);
+  }
 }
 
 /**

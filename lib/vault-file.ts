@@ -7,7 +7,7 @@ import { lstat, open, realpath, type FileHandle } from 'node:fs/promises';
 import { readingAdvice } from './advice.ts';
 import { errnoName, reasonOf, TazpodError } from './errors.ts';
 import { isMountPoint } from './mount-point.ts';
-import { readWhole } from './read-whole.ts';
+import { beginReading, type Reading } from './reading.ts';
 import { fingerprintOf, FINGERPRINT_ENDS } from './seal.ts';
 
 /** O_NONBLOCK: opening a fifo would wait for its writer. */
@@ -19,12 +19,20 @@ export const READ = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCT
  * @throws TazpodError `configuration` when it is no regular file, cannot be read, or is itself a mount point
  */
 export async function readVaultFile(path: string): Promise<Buffer | undefined> {
+  return await (
+    await beginVaultFile(path)
+  )?.whole;
+}
+
+/** As `readVaultFile`, for who has something to do with its beginning. */
+export async function beginVaultFile(path: string): Promise<Reading | undefined> {
+  let handle: FileHandle | undefined;
   try {
-    await using handle = await openIfThere(path);
-    return handle && (await readWhole(handle));
+    handle = await openIfThere(path);
   } catch (error) {
     throw unusable(path, error);
   }
+  return handle && (await beginReading(handle, (error) => unusable(path, error)));
 }
 
 /**

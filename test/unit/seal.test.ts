@@ -3,7 +3,7 @@
 import { createCipheriv, createDecipheriv, pbkdf2Sync, randomBytes } from 'node:crypto';
 import { describe, expect, test, vi } from 'vitest';
 
-import { deriveKey, digestKeyOf, fingerprintOf, newSalt, saltOf, seal, unseal } from '../../lib/seal.ts';
+import { deriveKey, digestKeyOf, fingerprintOf, newSalt, saltOf, seal, unseal, unsealInPlace } from '../../lib/seal.ts';
 
 // Only a limit for what hangs: nothing here depends on time.
 vi.setConfig({ testTimeout: 60_000 });
@@ -70,6 +70,27 @@ describe('a sealed vault', () => {
       );
     }
     expect(() => saltOf(bytes.subarray(0, 59))).toThrow(/too short/);
+  });
+
+  test.each([0, 1, 100_000, 256 * 1024, 700_000])(
+    'of %i bytes opens in its own memory, and keeps its ends',
+    async (length) => {
+      const plaintext = 'secret '.repeat(length / 7 + 1).slice(0, length);
+      const { bytes, key } = await sealed(plaintext);
+      const fingerprint = fingerprintOf(bytes);
+      const opened = unsealInPlace(bytes, key);
+      expect(opened.toString()).toBe(plaintext);
+      expect(opened.buffer).toBe(bytes.buffer);
+      expect(fingerprintOf(bytes)).toBe(fingerprint);
+    },
+  );
+
+  test.each([0, 1, 100_000, 256 * 1024, 700_000])('of %i bytes is as it was if it does not open', async (length) => {
+    const { bytes, key } = await sealed('x'.repeat(length));
+    const before = Buffer.from(bytes);
+    expect(() => unsealInPlace(bytes, Buffer.alloc(32))).toThrow(expect.objectContaining(wrong));
+    expect(bytes.equals(before)).toBe(true);
+    expect(unsealInPlace(bytes, key).equals(Buffer.from('x'.repeat(length)))).toBe(true);
   });
 
   test('never has the bytes or the fingerprint of another save of the same contents', async () => {

@@ -1,12 +1,13 @@
 // The vault file: what is read as a vault.
 
 import { execaSync } from 'execa';
+import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 
 import { fingerprintOf } from '../../lib/seal.ts';
-import { fingerprintAt, readVaultFile } from '../../lib/vault-file.ts';
+import { beginVaultFile, fingerprintAt, readVaultFile } from '../../lib/vault-file.ts';
 import { temporaryDirectory } from './directories.ts';
 
 // Only a limit for what hangs: nothing here depends on time.
@@ -32,6 +33,20 @@ describe('reading', () => {
     expect(await readVaultFile(join(directory.path, 'file'))).toEqual(Buffer.from('bytes'));
     expect(await readVaultFile(join(directory.path, 'link'))).toEqual(Buffer.from('bytes'));
   });
+
+  test.each([0, 1, 59, 60, 4095, 4096, 4097, 3_000_000])(
+    'gives the beginning of %i bytes before the rest',
+    async (size) => {
+      using directory = temporaryDirectory();
+      const path = join(directory.path, 'vault');
+      const bytes = randomBytes(size);
+      writeFileSync(path, bytes);
+      const reading = await beginVaultFile(path);
+      expect(reading?.head.equals(bytes.subarray(0, reading.head.length))).toBe(true);
+      expect(reading?.head.length).toBeGreaterThanOrEqual(Math.min(size, 60));
+      expect((await reading?.whole)?.equals(bytes)).toBe(true);
+    },
+  );
 
   test('gives nothing where there is no file, or not even its directory', async () => {
     using directory = temporaryDirectory();
