@@ -13,7 +13,7 @@ import { errnoName, reasonOf, TazpodError, type ErrorCode } from './errors.ts';
 import { fingerprintOf } from './seal.ts';
 import { temporaryName, type TemporaryFile } from './temporary-file.ts';
 import { fingerprintAt } from './vault-file.ts';
-import { freeName, giveName, writeVerified } from './verified-file.ts';
+import { freeName, giveName, PRIVATE, writeVerified } from './verified-file.ts';
 
 /** A version that could not take the vault's place: a file beside it. */
 export interface ConflictFile {
@@ -81,7 +81,9 @@ async function replace(
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   // A link at the vault's path stays: what it leads to is the vault.
   const target = await realpath(path).catch((error: unknown) => (errnoName(error) === 'ENOENT' ? path : raise(error)));
-  await using temporary = await writeVerified(target, sealed);
+  // Set before the file is synced: later it would have to be synced again.
+  const mode = await modeOf(target);
+  await using temporary = await writeVerified(target, sealed, mode);
   await using _lock = await lockDirectory(dirname(target));
 
   const found = await fingerprintAt(target);
@@ -89,11 +91,12 @@ async function replace(
   if (found !== undefined && !known.includes(found)) {
     const name = await conflictName(target, conflict);
     const made = { name: basename(name), fingerprint: fingerprintOf(sealed) };
+    await changeMode(temporary, mode, PRIVATE);
     await confirm(made);
     await giveName(temporary, name);
     return made;
   }
-  if (found !== undefined) await takeAfter(temporary, target);
+  await changeMode(temporary, mode, await modeOf(target));
   await confirm(undefined);
   if (found !== undefined && found === began) await keepBackup(target);
   await giveName(temporary, target);
@@ -109,9 +112,20 @@ async function conflictName(target: string, earlier: ConflictFile | undefined): 
   return await freeName(target, 'conflict');
 }
 
-async function takeAfter(temporary: TemporaryFile, target: string): Promise<void> {
-  await temporary.handle.chmod((await lstat(target)).mode & 0o777);
-  await temporary.handle.sync();
+/** What the new file is to have: the permission bits of the old one. */
+async function modeOf(path: string): Promise<number> {
+  try {
+    return (await lstat(path)).mode & 0o777;
+  } catch (error) {
+    if (errnoName(error) === 'ENOENT') return PRIVATE;
+    throw error;
+  }
+}
+
+async function changeMode({ handle }: TemporaryFile, from: number, to: number): Promise<void> {
+  if (from === to) return;
+  await handle.chmod(to);
+  await handle.sync();
 }
 
 /** The version that is about to be replaced, under the name `.bak`; an older one under that name is replaced at once. */

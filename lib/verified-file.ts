@@ -13,18 +13,23 @@ import { release } from './release.ts';
 import { createTemporary, removeStaleTemporaries, type TemporaryFile } from './temporary-file.ts';
 import { READ } from './vault-file.ts';
 
+/** The mode of a file that replaces none. */
+export const PRIVATE = 0o600;
+
 /** What is read back at a time. */
 const PIECE_BYTES = 1024 * 1024;
 
 /**
- * Writes `sealed` to a temporary file beside `path`, syncs it, and compares what is read back. Its mode is 0600.
+ * Writes `sealed` to a temporary file beside `path`, syncs it, and compares what is read back.
  * @throws the system's error, or one that says that the file has other bytes; nothing is left then
  */
-export async function writeVerified(path: string, sealed: Buffer): Promise<TemporaryFile> {
+export async function writeVerified(path: string, sealed: Buffer, mode = PRIVATE): Promise<TemporaryFile> {
   await clearUp(path);
   const temporary = await createTemporary(path);
   try {
     await write(temporary.handle, sealed);
+    // Whatever the umask took away.
+    await temporary.handle.chmod(mode);
     // The kernel reads back what it is writing: nothing is lost by doing both at once. Both have to be over before the end.
     const [synced, compared] = await Promise.allSettled([
       temporary.handle.sync(),
