@@ -6,10 +6,11 @@ import { type ExitStatus, TazpodError } from '../lib/errors.ts';
 import type { Holder, HookFailure, Replies } from '../lib/protocol.ts';
 import type { Call } from './call.ts';
 import { ControlClient } from './control-client.ts';
+import { leftOutError, saveEnclave, type Saved } from './enclave-save.ts';
 import { warnOfHooks } from './failed-hooks.ts';
 import type { Output } from './output.ts';
 import { printable } from './printable.ts';
-import { leftOutError, saveEnclave, type Saved, takeSaversLockUnlessLocked } from './save.ts';
+import { takeSaversLockUnlessLocked } from './savers-lock.ts';
 
 /** What a lock did. */
 interface Locked {

@@ -5,12 +5,13 @@ import { DEFAULT_LIMITS } from '../lib/limits.ts';
 import { type LeftOut, packDirectory, type Packed } from '../lib/pack.ts';
 import { PASSPHRASE_CACHE_NAME } from '../lib/paths.ts';
 import { wipe } from '../lib/passphrase.ts';
-import { deriveKey, digestKeyOf, newSalt, seal } from '../lib/seal.ts';
+import { deriveKey, digestKeyOf, seal } from '../lib/seal.ts';
 import { removeStaleTemporaries } from '../lib/temporary-file.ts';
+import { readPassphraseCache } from './cached-passphrase.ts';
 import { enterEnclave } from './enclave-directory.ts';
+import { type KeyAhead, newKey } from './key-ahead.ts';
 import type { Output } from './output.ts';
 import type { ProgressLine } from './progress-line.ts';
-import { readPassphraseCache } from './passphrase-cache.ts';
 import type { Passphrase } from './passphrase-source.ts';
 import { formatSize } from './size.ts';
 
@@ -40,7 +41,8 @@ export class PackedEnclave implements Disposable {
    * Packs the enclave of `device`, and leaves it again; what has to be left out is told.
    * @param baseline the salt that the digest's key comes from
    * @param line shows how far this is, and what is done with it afterwards
-   * @param other passphrase to seal with, instead of the cached one; it stays the caller's to wipe
+   * @param options.other passphrase to seal with, instead of the cached one; it stays the caller's to wipe
+   * @param options.ahead a key that may be the cached passphrase's
    * @throws TazpodError `cannot-mount`, `save-failed`
    */
   static async of(
@@ -48,18 +50,17 @@ export class PackedEnclave implements Disposable {
     baseline: Pick<Baseline, 'salt'>,
     output: Output,
     line: ProgressLine,
-    other?: Passphrase,
+    { other, ahead }: { readonly other?: Passphrase; readonly ahead?: KeyAhead | undefined } = {},
   ): Promise<PackedEnclave> {
     using enclave = enterEnclave(device);
     // What a killed passwd left beside the cache is nothing for a vault.
     await removeStaleTemporaries(PASSPHRASE_CACHE_NAME);
     const passphrase = other ?? readPassphraseCache();
     using _wiped = other ? undefined : passphrase;
-    const salt = newSalt();
+    const { salt, key } = ahead?.take(passphrase) ?? newKey(passphrase);
     const digestKey = deriveKey(passphrase.bytes, Buffer.from(baseline.salt, 'hex')).then(digestKeyOf);
-    const key = deriveKey(passphrase.bytes, salt);
-    // Their failure is met where they are awaited; until then it must not count as unhandled.
-    for (const early of [digestKey, key]) early.catch(() => undefined);
+    // Its failure is met where it is awaited; until then it must not count as unhandled.
+    digestKey.catch(() => undefined);
     const packed = await packDirectory({
       directory: '.',
       exclude: [PASSPHRASE_CACHE_NAME],

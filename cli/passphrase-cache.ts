@@ -1,11 +1,10 @@
-// `.vault_pass`: the passphrase kept in the enclave, so that saving asks nobody. It is in RAM, the operator's alone,
+// `.vault_pass`: the passphrase kept in the enclave, so that saving asks nobody (cached-passphrase.ts reads it). It is in RAM, the operator's alone,
 // never a member of a vault, and the first thing to be wiped. Names are relative: the enclave is the working directory.
 
-import { closeSync, constants, fstatSync, mkdirSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, constants, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { errnoName, reasonOf, TazpodError } from '../lib/errors.ts';
 import { AWS_NAME, ENCLAVE, PASSPHRASE_CACHE_NAME } from '../lib/paths.ts';
 import { temporaryName } from '../lib/temporary-file.ts';
-import { Passphrase } from './passphrase-source.ts';
 
 const CACHE = `${ENCLAVE}/${PASSPHRASE_CACHE_NAME}`;
 
@@ -41,30 +40,6 @@ function write(name: string, passphrase: Buffer): void {
     for (let written = 0; written < passphrase.length;) written += writeSync(descriptor, passphrase, written);
   } finally {
     closeSync(descriptor);
-  }
-}
-
-/**
- * Reads the cache of an unlocked enclave.
- * @throws TazpodError `save-failed` when it is not there, or not what unlock wrote
- */
-export function readPassphraseCache(): Passphrase {
-  try {
-    // O_NONBLOCK: opening a FIFO that was put there must not hang.
-    const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
-    const descriptor = openSync(PASSPHRASE_CACHE_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-    try {
-      if (!fstatSync(descriptor).isFile()) throw new Error('it is not a file');
-      const bytes = Buffer.alloc(fstatSync(descriptor).size);
-      return new Passphrase(bytes.subarray(0, readSync(descriptor, bytes)), CACHE);
-    } finally {
-      closeSync(descriptor);
-    }
-  } catch (error) {
-    throw new TazpodError('save-failed', `cannot read the cached passphrase ${CACHE}: ${reasonOf(error)}`, {
-      hint: `put the vault's passphrase there, in a file of mode 0600 without a newline`,
-      cause: error,
-    });
   }
 }
 

@@ -14,19 +14,21 @@ import type { Replies } from '../lib/protocol.ts';
 import { fingerprintOf, newSalt } from '../lib/seal.ts';
 import { fingerprintAt, readVaultFile } from '../lib/vault-file.ts';
 import { replaceVaultFile } from '../lib/vault-replacement.ts';
+import { readPassphraseCache } from './cached-passphrase.ts';
 import type { Call } from './call.ts';
 import { ControlClient } from './control-client.ts';
 import { enterEnclave } from './enclave-directory.ts';
+import { leftOutError } from './enclave-save.ts';
 import { Interruption } from './interruption.ts';
 import { lastSaved } from './last-saved.ts';
 import { olderCopies, warnOfOlderCopies } from './older-copies.ts';
 import type { Output } from './output.ts';
 import { PackedEnclave } from './packed-enclave.ts';
-import { readPassphraseCache, replacePassphraseCache } from './passphrase-cache.ts';
+import { replacePassphraseCache } from './passphrase-cache.ts';
 import { changeOfPassphrase, type PassphraseChange } from './passphrase-change.ts';
 import type { Passphrase } from './passphrase-source.ts';
 import { changedMeanwhile, checkOpens, resealFile } from './reseal.ts';
-import { leftOutError, takeSaversLockUnlessLocked } from './save.ts';
+import { takeSaversLockUnlessLocked } from './savers-lock.ts';
 import { formatSize } from './size.ts';
 
 interface Changed {
@@ -109,7 +111,7 @@ async function resealEnclave(
   const { baseline } = await lastSaved(lock);
   const salt = newSalt().toString('hex');
   using line = output.progress();
-  using packed = await PackedEnclave.of(lock.device, { salt }, output, line, change.new);
+  using packed = await PackedEnclave.of(lock.device, { salt }, output, line, { other: change.new });
   const sealed = packed.seal();
   const after: Baseline = {
     ...baseline,

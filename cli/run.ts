@@ -14,7 +14,7 @@ import { ControlClient } from './control-client.ts';
 import { Interrupted } from './interruption.ts';
 import { lockVault, runLockingHooks } from './lock.ts';
 import type { Output } from './output.ts';
-import { takeSaversLockUnlessLocked } from './save.ts';
+import { takeSaversLockUnlessLocked } from './savers-lock.ts';
 import { tellUnlocked, unlockVault } from './unlock.ts';
 import { warnAfterUnlock } from './unlock-warnings.ts';
 

@@ -1,43 +1,28 @@
 // `tazpod save`: enclave to vault. PID 1 lends the saver's lock and what was saved last; the work is ours.
-// Nothing changed: nothing is written. What unlock would not accept is left out and named, and the save ends with 13.
-// What was packed gets its place on disk only with PID 1's leave: it could have been packed while the enclave was wiped.
+// What unlock would not accept is left out and named, and the save ends with 13.
 
-import { dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 
-import { writingAdvice } from '../lib/advice.ts';
-import { type Baseline, encodeBaseline } from '../lib/baseline.ts';
-import { type ExitStatus, reasonOf, TazpodError } from '../lib/errors.ts';
-import type { LeftOut } from '../lib/pack.ts';
-import { VAULT_FILE } from '../lib/paths.ts';
-import type { Replies } from '../lib/protocol.ts';
-import { fingerprintOf } from '../lib/seal.ts';
-import { conflictError, replaceVaultFile } from '../lib/vault-replacement.ts';
+import { type ExitStatus, TazpodError } from '../lib/errors.ts';
 import type { Call } from './call.ts';
 import { ControlClient } from './control-client.ts';
-import { lastSaved } from './last-saved.ts';
-import type { Output } from './output.ts';
-import { PackedEnclave } from './packed-enclave.ts';
-import { rescueEnclave } from './rescue.ts';
-import { formatSize } from './size.ts';
-
-/** How long another save may keep us waiting before a person is told, in milliseconds. */
-const UNREMARKABLE = 1000;
-
-export interface Saved {
-  /** False when nothing had changed since the vault was read or written last. */
-  readonly written: boolean;
-  readonly leftOut: readonly LeftOut[];
-}
+import { takeSaversLock } from './savers-lock.ts';
 
 export async function save({ given, output }: Call): Promise<ExitStatus> {
   if (given.values('rescue').includes('')) throw given.usage('cannot write a copy: the directory of --rescue is empty');
   const rescueDirectories = given.values('rescue').map((directory) => resolve(directory));
   using client = await ControlClient.of(given);
-  const lock = await takeSaversLock(client, output);
+  const granted = takeSaversLock(client, output);
+  // While PID 1 sees to it, a key is begun, and the rest is loaded. What it says is met below.
+  granted.catch(() => undefined);
+  using ahead = (await import('./key-ahead.ts')).beginKey();
+  const { leftOutError, saveEnclave } = await import('./enclave-save.ts');
+  const { rescueEnclave } = await import('./rescue.ts');
+  const lock = await granted;
   const saved =
     rescueDirectories.length > 0
       ? await rescueEnclave(client, lock, rescueDirectories, output)
-      : await saveEnclave(client, lock, output).catch(
+      : await saveEnclave(client, lock, output, ahead).catch(
           given.value('control-fd') === undefined ? adviseRescue : undefined,
         );
   if (saved.leftOut.length > 0) return output.fail(leftOutError(saved), { saved: true, ...saved });
@@ -50,103 +35,4 @@ function adviseRescue(error: unknown): never {
   if (!(error instanceof TazpodError) || error.code !== 'save-failed') throw error;
   const way = '"tazpod save --rescue DIR" writes an encrypted copy elsewhere';
   throw new TazpodError(error.code, error.message, { hint: error.hint ? `${error.hint}; ${way}` : way, cause: error });
-}
-
-/**
- * Waits until no other process saves. The lock is freed when the connection ends.
- * @throws TazpodError `locked` when there is nothing to save
- */
-export async function takeSaversLock(client: ControlClient, output: Output): Promise<Replies['save']> {
-  const remark = setTimeout(() => {
-    if (output.isWatched) output.note('waiting for another save to end');
-  }, UNREMARKABLE);
-  try {
-    return await client.request({ op: 'save' });
-  } finally {
-    clearTimeout(remark);
-  }
-}
-
-/** The same, and nothing while the vault is locked. */
-export async function takeSaversLockUnlessLocked(
-  client: ControlClient,
-  output: Output,
-): Promise<Replies['save'] | undefined> {
-  try {
-    return await takeSaversLock(client, output);
-  } catch (error) {
-    if (error instanceof TazpodError && error.code === 'locked') return undefined;
-    throw error;
-  }
-}
-
-/**
- * Saves, under the saver's lock that `lock` tells of.
- * @throws TazpodError `conflict`, `too-big`, `cannot-mount`; `locked` when the enclave was locked meanwhile; `save-failed`
- *   for all that the system refuses
- */
-export async function saveEnclave(client: ControlClient, lock: Replies['save'], output: Output): Promise<Saved> {
-  try {
-    const before = await lastSaved(lock);
-    using line = output.progress();
-    using packed = await PackedEnclave.of(lock.device, before.baseline, output, line);
-    const { leftOut } = packed;
-    if (await before.holds(packed.contents)) {
-      if (!lock.final) await client.request({ op: 'unchanged' });
-      output.note(leftOut.length === 0 ? 'nothing to save' : 'nothing else to save');
-      return { written: false, leftOut };
-    }
-    const { bytes, conflict } = await writeVault(client, lock, before.baseline, packed);
-    if (conflict) throw await conflictError(VAULT_FILE, conflict);
-    output.note(`saved: ${formatSize(bytes)} in ${VAULT_FILE}`);
-    return { written: true, leftOut };
-  } catch (error) {
-    if (error instanceof TazpodError) throw error;
-    throw new TazpodError('save-failed', `cannot save to ${VAULT_FILE}: ${reasonOf(error)}`, {
-      hint: writingAdvice(error, dirname(VAULT_FILE)),
-      cause: error,
-    });
-  }
-}
-
-async function writeVault(
-  client: ControlClient,
-  lock: Replies['save'],
-  baseline: Baseline,
-  packed: PackedEnclave,
-): Promise<{ bytes: number; conflict: Baseline['conflict'] }> {
-  const { contents } = packed;
-  const sealed = packed.seal();
-  let after = encodeBaseline(baseline);
-  const made = await replaceVaultFile(VAULT_FILE, sealed, {
-    // Who resolves a conflict by putting our version over the vault has not changed the vault behind our back.
-    known: [baseline.vault, baseline.conflict?.fingerprint].filter((version) => version !== undefined),
-    began: baseline.began,
-    conflict: baseline.conflict,
-    async confirm(conflict) {
-      after = encodeBaseline(
-        conflict
-          ? { ...baseline, conflict: { ...conflict, contents } }
-          : { ...baseline, vault: fingerprintOf(sealed), contents, conflict: undefined },
-      );
-      if (!lock.final) await client.request({ op: 'replace', baseline: after });
-    },
-  });
-  if (!lock.final) await client.request({ op: 'saved', baseline: after, bytes: sealed.length });
-  return { bytes: sealed.length, conflict: made && { ...made, contents } };
-}
-
-/** No vault holds it, whoever tries. */
-export const LEFT_OUT_ADVICE = 'an unlock would not accept it: remove it, or keep it elsewhere';
-
-/** What to say when a save left something out: the rest is safe. */
-export function leftOutError({ leftOut }: Pick<Saved, 'leftOut'>): TazpodError {
-  const count = leftOut.length === 1 ? '1 entry' : `${leftOut.length} entries`;
-  return new TazpodError(
-    'refused-entry',
-    `cannot save everything: ${count} left out (named above); the rest is saved`,
-    {
-      hint: LEFT_OUT_ADVICE,
-    },
-  );
 }

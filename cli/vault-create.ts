@@ -11,10 +11,10 @@ import { deriveKey, digestKeyOf, fingerprintOf, newSalt, seal } from '../lib/sea
 import { readVaultFile } from '../lib/vault-file.ts';
 import { conflictError, replaceVaultFile } from '../lib/vault-replacement.ts';
 import type { Call } from './call.ts';
+import { LEFT_OUT_ADVICE } from './enclave-save.ts';
 import { limitsOf } from './limits-option.ts';
 import { newPassphrase } from './opened-vault.ts';
 import { givenPassphrase } from './passphrase-source.ts';
-import { LEFT_OUT_ADVICE } from './save.ts';
 import { formatSize } from './size.ts';
 
 export async function vaultCreate(call: Call): Promise<ExitStatus> {

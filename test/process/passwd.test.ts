@@ -139,6 +139,18 @@ describe('unlocked', () => {
     expect(await savedContents(pod.bundle, NEW)).toEqual(CONTENTS);
   });
 
+  test('a save that waited for it seals under the new one', async () => {
+    using changer = await Control.connect(running);
+    await changer.request({ op: 'save' });
+    using terminal = await Terminal.open();
+    const saving = onTerminal(terminal, ['tazpod', 'save']);
+    await terminal.screen.waitFor('waiting for another save to end');
+    await shell(`printf '%s' '${NEW}' >${CACHE}`);
+    await changer.end();
+    expect(await saving).toMatchObject({ code: 0 });
+    expect(await savedContents(pod.bundle, NEW)).toEqual(CONTENTS);
+  });
+
   test('two at once: one changes it, for the other the old one is wrong by then', async () => {
     const codes = (await Promise.all([passwd(), passwd()])).map(({ code }) => code);
     expect(codes.sort((a, b) => Number(a) - Number(b))).toEqual([0, 12]);
