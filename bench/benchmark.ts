@@ -25,6 +25,7 @@ export interface Bar {
 
 export interface Benchmark {
   readonly name: string;
+  /** The figures; none where the machine lacks something that only this needs, which it says. */
   measure(): Promise<Figure[]>;
 }
 

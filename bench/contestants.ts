@@ -1,6 +1,9 @@
 // What is measured side by side: the inits that Debian has, ours, and the command itself as PID 1 with no init at all,
 // which shows what of a figure is the machine's and the command's own.
 
+import { join } from 'node:path';
+
+import { PROJECT } from '../sandbox/container.ts';
 import { ENVIRONMENT, INITS } from '../test/support/sandbox.ts';
 
 export interface Contestant {
@@ -36,6 +39,15 @@ export const CONTESTANTS: readonly Contestant[] = [
   { name: 'dumb-init', wrap: (command) => [INITS.dumbInit, '--', ...command], environment: ENVIRONMENT },
   { name: 'catatonit', wrap: (command) => [INITS.catatonit, '--', ...command], environment: ENVIRONMENT },
 ];
+
+/** What a person would write instead of us, to be run under tini. */
+export const SCRIPT = join(PROJECT, 'bench/programs/shell-entrypoint');
+
+/** Both of those that open a vault, ours first: what stands before the command. */
+export const WITH_VAULT = [
+  { name: OURS.name, init: [INITS.ours, '--'] },
+  { name: 'tini + shell script', init: [INITS.tini, '--', SCRIPT] },
+] as const;
 
 /** Takes the contestants in turn, `rounds` times, so that a noisy moment of the machine meets all of them alike. */
 export function* interleaved<T>(contestants: readonly T[], rounds: number): Generator<T> {

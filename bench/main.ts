@@ -7,6 +7,7 @@ import { installMissing } from '../build/debian.ts';
 import { buildExecutable } from '../build/executable.ts';
 import { describeMachine, load } from '../recording/machine.ts';
 import type { Benchmark } from './benchmark.ts';
+import { docker } from './docker.ts';
 import { exit } from './exit.ts';
 import { extract } from './extract.ts';
 import { growth } from './growth.ts';
@@ -24,6 +25,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   start,
   unlock,
   stop,
+  docker,
   extract,
   save,
   growth,
@@ -73,6 +75,8 @@ async function run(wanted: readonly string[]): Promise<number> {
     if (wanted.length > 0 && !wanted.includes(benchmark.name)) continue;
     const before = load();
     const figures = (await benchmark.measure()).map(recordFigure);
+    // It has said why.
+    if (figures.length === 0) continue;
     const date = new Date().toISOString();
     await writeResult({ benchmark: benchmark.name, date, machine, load: { before, after: load() }, figures });
     for (const figure of figures) console.log(describe(figure));

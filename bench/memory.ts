@@ -10,7 +10,7 @@ import { readTimes, timeCommandsLine } from './commands.ts';
 import { BARE_NODE, startIdle } from './idle.ts';
 import { quiet, readMemory } from './process.ts';
 import { Samples } from './samples.ts';
-import { PASSPHRASE_FILE, runUnlocked, startUnlocked, vaultSandbox } from './vault-container.ts';
+import { PASSPHRASE_FILE, runUnlocked, startUnlocked, vaultSandbox, type Sealed } from './vault-container.ts';
 import { INCOMPRESSIBLE, sealTree, WORKLOADS } from './workloads.ts';
 
 const RUNS = 3;
@@ -68,7 +68,7 @@ async function measureWorkers(): Promise<Figure[]> {
 }
 
 async function peaksOf(
-  sealed: { readonly vault: Buffer; readonly peer: Buffer },
+  sealed: Sealed,
   { prepare, command }: (typeof WORKERS)[keyof typeof WORKERS],
 ): Promise<number[]> {
   await using sandbox = await vaultSandbox(sealed);

@@ -1,32 +1,22 @@
 // From the execution of PID 1 to the command's first instruction with a developer's vault opened in between, beside what a
 // person would write instead: tini and a shell script (programs/shell-entrypoint). On all cores, and on one.
 
-import { join } from 'node:path';
-
-import { PROJECT } from '../sandbox/container.ts';
-import { INITS } from '../test/support/sandbox.ts';
 import { medianOf, type Benchmark, type Figure } from './benchmark.ts';
-import { interleaved } from './contestants.ts';
+import { interleaved, WITH_VAULT } from './contestants.ts';
 import { Samples } from './samples.ts';
 import { NOTE_START, timeStarted } from './start.ts';
 import { UNLOCKING, vaultSandbox } from './vault-container.ts';
 import { DEVELOPER, sealTree } from './workloads.ts';
 
 const ROUNDS = 21;
-const SCRIPT = join(PROJECT, 'bench/programs/shell-entrypoint');
-const OURS = 'tazpod-entrypoint';
-const PEER = 'tini + shell script';
-const CONTESTANTS = [
-  { name: OURS, init: [INITS.ours, '--'] },
-  { name: PEER, init: [INITS.tini, '--', SCRIPT] },
-] as const;
+const [OURS, PEER] = WITH_VAULT;
 
 export const unlock: Benchmark = {
   name: 'unlock',
   async measure(): Promise<Figure[]> {
     const sealed = await sealTree(DEVELOPER);
     const [many, one] = [new Samples(), new Samples()];
-    for (const { name, init } of interleaved(CONTESTANTS, ROUNDS)) {
+    for (const { name, init } of interleaved(WITH_VAULT, ROUNDS)) {
       for (const [samples, pin] of [
         [many, []],
         [one, ['/usr/bin/taskset', '--cpu-list', '0']],
@@ -46,10 +36,10 @@ function figure(where: string, samples: Samples, most: number): Figure {
     unit: 'ms',
     method: `${ROUNDS} fresh containers each; a developer’s vault (300 files, 2 MB), the passphrase in a file.`,
     samples,
-    reference: PEER,
+    reference: PEER.name,
     bar: {
-      text: `at most ${most} × ${PEER}`,
-      reached: (medians) => medianOf(medians, OURS) <= most * medianOf(medians, PEER),
+      text: `at most ${most} × ${PEER.name}`,
+      reached: (medians) => medianOf(medians, OURS.name) <= most * medianOf(medians, PEER.name),
     },
   };
 }

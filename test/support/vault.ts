@@ -72,12 +72,12 @@ export async function openVault(sealed: Buffer, passphrase: string = PASSPHRASE)
 }
 
 /** Where a bundle's vault file is on this machine. */
-export function vaultPath(bundle: Bundle): string {
+export function vaultPath(bundle: Pick<Bundle, 'workspace'>): string {
   return join(bundle.workspace, VAULT_FILE.slice(WORKSPACE.length));
 }
 
 /** Puts a vault into a bundle's workspace, as the operator's. */
-export async function placeVault(bundle: Bundle, sealed: Uint8Array): Promise<void> {
+export async function placeVault(bundle: Pick<Bundle, 'workspace'>, sealed: Uint8Array): Promise<void> {
   const file = vaultPath(bundle);
   const directory = dirname(file);
   await mkdir(directory, { recursive: true, mode: 0o755 });
