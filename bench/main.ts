@@ -10,6 +10,7 @@ import type { Benchmark } from './benchmark.ts';
 import { docker } from './docker.ts';
 import { exit } from './exit.ts';
 import { extract } from './extract.ts';
+import { floor } from './floor.ts';
 import { growth } from './growth.ts';
 import { idle } from './idle.ts';
 import { memory } from './memory.ts';
@@ -22,6 +23,7 @@ import { unlock } from './unlock.ts';
 import { zombies } from './zombies.ts';
 
 const BENCHMARKS: readonly Benchmark[] = [
+  floor,
   start,
   unlock,
   stop,
