@@ -57,6 +57,9 @@ export async function runUnlocked(
   return running.stdout.whole();
 }
 
+/** Terminals of the container's own, as an engine gives it: script(1) opens one. */
+const TERMINALS = 'mount -t devpts -o newinstance,ptmxmode=0666 devpts /dev/pts; mount --bind /dev/pts/ptmx /dev/ptmx';
+
 export function startUnlocked(
   sandbox: Sandbox,
   command: readonly string[],
@@ -64,5 +67,6 @@ export function startUnlocked(
 ): Promise<Running> {
   return sandbox.start(['/usr/local/bin/tazpod-entrypoint', '--', ...command], {
     environment: { ...UNLOCKING, ...environment },
+    prepare: TERMINALS,
   });
 }
