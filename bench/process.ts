@@ -37,7 +37,10 @@ export async function readMemory(pid: number): Promise<Memory> {
 const LOOK_AGAIN = 20; // ms
 const QUIET_LOOKS = 10;
 
-/** Waits until a process has not run for a moment: what it does after its start is over. */
+/**
+ * Waits until a process has not run for a moment: what it does after its start is over. That is longer than our PID 1 waits
+ * before it trims its memory (entrypoint/trim.ts): whatever it does sets that timer anew.
+ */
 export async function quiet(pid: number): Promise<void> {
   let before = await readActivity(pid);
   for (let same = 0; same < QUIET_LOOKS; same++) {

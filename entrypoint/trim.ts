@@ -10,6 +10,8 @@ import { collectGarbage, libc, setEngineFlags } from './native.ts';
 
 /** A command that ends sooner is not kept waiting by this, which takes some ten milliseconds. */
 const AFTER = 100; // ms
+/** What the collector leaves to the event loop brings pages back: it is done by then. */
+const LATER = 10; // ms
 const MADV_DONTNEED = 4;
 /**
  * What has run some hundred times V8 would compile once more, for speed: here that is a few lines for each unlock, which never
@@ -58,7 +60,7 @@ export class Trim implements Follower, Disposable {
       collectGarbage();
       libc.malloc_trim(0n);
       // In a turn of its own, in which as good as nothing is done: what runs afterwards brings its pages back.
-      this.#timer = setTimeout(() => drop(pages));
+      this.#timer = setTimeout(() => drop(pages), LATER);
     }, AFTER);
   };
 }
