@@ -6,7 +6,7 @@
 import type { ArchiveLimits } from './limits.ts';
 import { AWS_NAME, PASSPHRASE_CACHE_NAME } from './paths.ts';
 import { naming, Refusal, tooBig } from './refusal.ts';
-import { checkTarget, isWinding, safeComponents } from './safe-name.ts';
+import { checkTarget, isWinding, isSafeChild, safeComponents } from './safe-name.ts';
 import type { TarEntry } from './tar-reader.ts';
 import {
   componentsOf,
@@ -40,11 +40,21 @@ interface WindingLink {
   readonly node: SymlinkNode;
 }
 
+/** A directory, and what the paths of its entries begin with. */
+interface Place {
+  readonly prefix: string;
+  readonly directory: DirectoryNode;
+}
+
+const NO_PARENTS: readonly string[] = [];
+
 export class EntryRules {
   /** The tree as the entries accepted so far make it. */
   readonly root: DirectoryNode = newDirectory(0o700);
   readonly #limits: ArchiveLimits;
   readonly #windingLinks: WindingLink[] = [];
+  /** Where the last file went: those of one directory come in a row. It stays there, since it is not empty. */
+  #latest: Place | undefined;
   #entries = 0;
   #bytes = 0;
 
@@ -119,8 +129,25 @@ export class EntryRules {
     if (directory?.kind === 'directory') directory.children.delete(components.at(-1) ?? '');
   }
 
+  /** A new file beside the last one: of its name only the last component is new. */
+  #placeBeside(entry: TarEntry): Placement | undefined {
+    const latest = this.#latest;
+    if (latest === undefined || entry.type !== '0') return undefined;
+    const path = entry.name.toString('latin1');
+    const { prefix, directory } = latest;
+    if (!path.startsWith(prefix) || !isSafeChild(path, prefix.length)) return undefined;
+    const last = path.slice(prefix.length);
+    if (directory.children.has(last)) return undefined;
+    const node = this.#newNode(entry, undefined);
+    this.#add(node);
+    directory.children.set(last, node);
+    return { path, node, parents: NO_PARENTS, replaces: undefined, linkTo: undefined };
+  }
+
   #place(entry: TarEntry): Placement | undefined {
     this.#count(1);
+    const beside = this.#placeBeside(entry);
+    if (beside) return beside;
     const components = safeComponents(entry.name, 'its name');
     if (components[0] === PASSPHRASE_CACHE_NAME) return undefined;
     refuseSpecial(entry.type);
@@ -147,6 +174,9 @@ export class EntryRules {
     if (existing && existing !== node) this.#remove(existing);
     this.#add(node);
     directory.children.set(last, node);
+    if (node.kind === 'file' && components.length > 1) {
+      this.#latest = { prefix: path.slice(0, -last.length), directory };
+    }
     const linkTo = node.kind === 'file' ? hardLink?.path : undefined;
     return { path, node, parents, replaces: existing?.kind, linkTo };
   }

@@ -31,6 +31,14 @@ export function safeComponents(name: Buffer, what: string): string[] {
   return components;
 }
 
+/** Whether a path, of which everything before `from` is safe and ends with a slash, goes on with one component that is safe, too. */
+export function isSafeChild(path: string, from: number): boolean {
+  const length = path.length - from;
+  if (length === 0 || length > NAME_MAX || path.length > PATH_MAX) return false;
+  if (path.includes('/', from) || path.includes('\0', from)) return false;
+  return !(path[from] === '.' && (length === 1 || (length === 2 && path[from + 1] === '.')));
+}
+
 /**
  * Refuses the target of a symbolic link that leaves the tree when its components are taken for directories.
  * @param depth of the directory that the link is in: 0 for the top

@@ -98,6 +98,59 @@ describe('a name that must not be written is refused', () => {
   });
 });
 
+describe('beside a file that was just made', () => {
+  const before = [entry({ name: 'd/a', body: 'a' }), entry({ name: 'd/b', body: 'b' })];
+
+  test.each([
+    ['d/..', 'its name leads out'],
+    ['d/../c', 'its name leads out'],
+    ['d/c/..', 'its name leads out'],
+    ['d/b/c', 'its parent is not a directory'],
+    ['/d/c', 'its name is absolute'],
+    ['d/.', 'it would replace a directory that is not empty'],
+  ])('%s is refused as anywhere', async (name, reason) => {
+    expect(await refusal(archive(...before, entry({ name, body: 'x' })))).toMatchObject(refused(name, reason));
+  });
+
+  test.each([
+    ['with a NUL', 'd/c\0c'],
+    ['longer than a name may be', `d/${'c'.repeat(256)}`],
+  ])('a name %s is refused as anywhere', async (_, path) => {
+    expect(await refusal(archive(...before, pax({ path }), entry({})))).toMatchObject({ code: 'refused-entry' });
+  });
+
+  test('names are read as anywhere', async () => {
+    const tar = archive(
+      ...before,
+      entry({ name: 'd//c', body: 'c' }),
+      entry({ name: 'd/./e', body: 'e' }),
+      entry({ name: 'd/..f', body: 'f' }),
+      entry({ name: 'd/.g', body: 'g' }),
+      entry({ name: 'd/h/', type: '0' }),
+      entry({ name: 'd/h/i', body: 'i' }),
+      entry({ name: 'dd', body: 'dd' }),
+      entry({ name: 'd/b', body: 'other' }),
+    );
+    expect(await extract(tar)).toEqual([
+      'd/ 0755',
+      'd/..f 0644 "f"',
+      'd/.g 0644 "g"',
+      'd/a 0644 "a"',
+      'd/b 0644 "other"',
+      'd/c 0644 "c"',
+      'd/e 0644 "e"',
+      'd/h/ 0644',
+      'd/h/i 0644 "i"',
+      'dd 0644 "dd"',
+    ]);
+  });
+
+  test('it counts, too', async () => {
+    expect(await refusal(archive(...before), { contents: 1, entries: 10 })).toMatchObject({ code: 'too-big' });
+    expect(await refusal(archive(...before), { contents: 2, entries: 2 })).toMatchObject({ code: 'too-big' });
+  });
+});
+
 describe('a link that leads out is refused', () => {
   test.each([
     ['absolute', 'l', '/etc'],
