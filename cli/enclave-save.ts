@@ -8,6 +8,7 @@ import { type Baseline, encodeBaseline } from '../lib/baseline.ts';
 import { reasonOf, TazpodError } from '../lib/errors.ts';
 import type { LeftOut } from '../lib/pack.ts';
 import { VAULT_FILE } from '../lib/paths.ts';
+import { lengthOf } from '../lib/pieces.ts';
 import type { Replies } from '../lib/protocol.ts';
 import { fingerprintOf } from '../lib/seal.ts';
 import { conflictError, replaceVaultFile } from '../lib/vault-replacement.ts';
@@ -67,6 +68,7 @@ async function writeVault(
 ): Promise<{ bytes: number; conflict: Baseline['conflict'] }> {
   const { contents } = packed;
   const sealed = packed.seal();
+  const bytes = lengthOf(sealed);
   let after = encodeBaseline(baseline);
   const made = await replaceVaultFile(VAULT_FILE, sealed, {
     // Who resolves a conflict by putting our version over the vault has not changed the vault behind our back.
@@ -77,13 +79,13 @@ async function writeVault(
       after = encodeBaseline(
         conflict
           ? { ...baseline, conflict: { ...conflict, contents } }
-          : { ...baseline, vault: fingerprintOf(sealed), contents, conflict: undefined },
+          : { ...baseline, vault: fingerprintOf(...sealed), contents, conflict: undefined },
       );
       if (!lock.final) await client.request({ op: 'replace', baseline: after });
     },
   });
-  if (!lock.final) await client.request({ op: 'saved', baseline: after, bytes: sealed.length });
-  return { bytes: sealed.length, conflict: made && { ...made, contents } };
+  if (!lock.final) await client.request({ op: 'saved', baseline: after, bytes });
+  return { bytes, conflict: made && { ...made, contents } };
 }
 
 /** No vault holds it, whoever tries. */

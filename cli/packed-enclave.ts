@@ -5,6 +5,7 @@ import { DEFAULT_LIMITS } from '../lib/limits.ts';
 import { type LeftOut, packDirectory, type Packed } from '../lib/pack.ts';
 import { PASSPHRASE_CACHE_NAME } from '../lib/paths.ts';
 import { wipe } from '../lib/passphrase.ts';
+import { lengthOf } from '../lib/pieces.ts';
 import { deriveKey, digestKeyOf, seal } from '../lib/seal.ts';
 import { removeStaleTemporaries } from '../lib/temporary-file.ts';
 import { readPassphraseCache } from './cached-passphrase.ts';
@@ -24,8 +25,8 @@ export class PackedEnclave implements Disposable {
   /** Digest of the contents, to be compared with a baseline's. */
   readonly contents: string;
   readonly leftOut: readonly LeftOut[];
-  readonly #archive: Buffer[];
-  #sealed: Buffer | undefined;
+  readonly #archive: readonly Buffer[];
+  #sealed: readonly Buffer[] | undefined;
   readonly #keys: Keys;
   readonly #line: ProgressLine;
 
@@ -72,16 +73,16 @@ export class PackedEnclave implements Disposable {
     return new PackedEnclave(packed, { salt, key: await key }, line);
   }
 
-  /** The bytes of a vault file. */
-  seal(): Buffer {
+  /** The bytes of a vault file, in pieces. */
+  seal(): readonly Buffer[] {
     if (this.#sealed) return this.#sealed;
-    this.#line.step(`writing ${formatSize(this.#archive.reduce((sum, { length }) => sum + length, 0))}`);
+    this.#line.step(`writing ${formatSize(lengthOf(this.#archive))}`);
     this.#sealed = seal(this.#archive, this.#keys.key, this.#keys.salt);
     return this.#sealed;
   }
 
   [Symbol.dispose](): void {
-    this.#archive.forEach(wipe);
+    if (!this.#sealed) this.#archive.forEach(wipe);
     wipe(this.#keys.key);
   }
 }

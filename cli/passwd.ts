@@ -10,6 +10,7 @@ import { type ExitStatus, TazpodError } from '../lib/errors.ts';
 import type { LeftOut } from '../lib/pack.ts';
 import { passphraseFromFile, wipe } from '../lib/passphrase.ts';
 import { VAULT_FILE } from '../lib/paths.ts';
+import { lengthOf } from '../lib/pieces.ts';
 import type { Replies } from '../lib/protocol.ts';
 import { fingerprintOf, newSalt } from '../lib/seal.ts';
 import { fingerprintAt, readVaultFile } from '../lib/vault-file.ts';
@@ -113,9 +114,10 @@ async function resealEnclave(
   using line = output.progress();
   using packed = await PackedEnclave.of(lock.device, { salt }, output, line, { other: change.new });
   const sealed = packed.seal();
+  const bytes = lengthOf(sealed);
   const after: Baseline = {
     ...baseline,
-    vault: fingerprintOf(sealed),
+    vault: fingerprintOf(...sealed),
     salt,
     contents: packed.contents,
     conflict: undefined,
@@ -142,8 +144,8 @@ async function resealEnclave(
     if (cacheChanges && !(await isDone().catch(() => true))) putInCache(lock.device, change.old);
     throw error;
   }
-  await client.request({ op: 'saved', baseline: encodeBaseline(after), bytes: sealed.length });
-  return { bytes: sealed.length, leftOut: packed.leftOut };
+  await client.request({ op: 'saved', baseline: encodeBaseline(after), bytes });
+  return { bytes, leftOut: packed.leftOut };
 }
 
 /** What the container was started with is beyond our reach: it is told that the next start will not be able to unlock. */

@@ -7,6 +7,7 @@ import { stat } from 'node:fs/promises';
 import { decodeBaseline } from '../lib/baseline.ts';
 import { reasonOf, TazpodError } from '../lib/errors.ts';
 import type { LeftOut } from '../lib/pack.ts';
+import { lengthOf } from '../lib/pieces.ts';
 import type { Replies } from '../lib/protocol.ts';
 import { writeRescueCopy } from '../lib/rescue-copy.ts';
 import type { ControlClient } from './control-client.ts';
@@ -39,6 +40,7 @@ export async function rescueEnclave(
   using line = output.progress();
   using packed = await PackedEnclave.of(lock.device, decodeBaseline(lock.baseline), output, line);
   const sealed = packed.seal();
+  const bytes = lengthOf(sealed);
   const write = async (directory: string): Promise<string> => {
     if ((await stat(directory)).dev === lock.device) {
       throw new TazpodError(
@@ -51,11 +53,11 @@ export async function rescueEnclave(
       if (!lock.final) await client.request({ op: 'replace' });
     });
   };
-  const patience = PATIENCE + (sealed.length / 2 ** 20) * PATIENCE_PER_MIB;
+  const patience = PATIENCE + (bytes / 2 ** 20) * PATIENCE_PER_MIB;
   const rescued = await firstOf(directories, write, patience);
   if (lock.final) client.tell({ op: 'rescued', path: rescued });
   else await client.request({ op: 'rescued', path: rescued });
-  output.note(`rescued: ${formatSize(sealed.length)} in ${rescued}`);
+  output.note(`rescued: ${formatSize(bytes)} in ${rescued}`);
   return { written: true, rescued, leftOut: packed.leftOut };
 }
 

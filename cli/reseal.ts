@@ -3,6 +3,7 @@
 
 import { TazpodError } from '../lib/errors.ts';
 import { wipe } from '../lib/passphrase.ts';
+import { lengthOf } from '../lib/pieces.ts';
 import { deriveKey, fingerprintOf, newSalt, saltOf, seal, unseal } from '../lib/seal.ts';
 import { replaceVaultFile } from '../lib/vault-replacement.ts';
 import type { PassphraseChange } from './passphrase-change.ts';
@@ -39,7 +40,7 @@ export async function resealFile(
         await confirm();
       },
     });
-    return resealed.length;
+    return lengthOf(resealed);
   } finally {
     wipe(key);
     archive.forEach(wipe);

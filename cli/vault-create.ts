@@ -7,6 +7,7 @@ import { type ExitStatus, reasonOf, TazpodError } from '../lib/errors.ts';
 import { packDirectory } from '../lib/pack.ts';
 import { PASSPHRASE_CACHE_NAME } from '../lib/paths.ts';
 import { wipe } from '../lib/passphrase.ts';
+import { lengthOf } from '../lib/pieces.ts';
 import { deriveKey, digestKeyOf, fingerprintOf, newSalt, seal } from '../lib/seal.ts';
 import { readVaultFile } from '../lib/vault-file.ts';
 import { conflictError, replaceVaultFile } from '../lib/vault-replacement.ts';
@@ -38,15 +39,16 @@ export async function vaultCreate(call: Call): Promise<ExitStatus> {
     progress: line.step('packing'),
   });
   for (const { name, reason } of leftOut) output.warn(`${name} is left out: ${reason}`);
-  line.step(`writing ${formatSize(archive.reduce((sum, { length }) => sum + length, 0))}`);
+  line.step(`writing ${formatSize(lengthOf(archive))}`);
   const sealed = seal(archive, key, salt);
+  const bytes = lengthOf(sealed);
   const conflict = await replaceVaultFile(file, sealed, {
     known: replaced === undefined ? [] : [replaced],
     began: replaced,
   });
   wipe(key);
   if (conflict) throw await conflictError(file, conflict);
-  output.note(`created: ${file}, ${entries} entries, ${formatSize(sealed.length)}`);
+  output.note(`created: ${file}, ${entries} entries, ${formatSize(bytes)}`);
   if (leftOut.length > 0) {
     const count = leftOut.length === 1 ? '1 entry' : `${leftOut.length} entries`;
     const error = new TazpodError(
@@ -54,9 +56,9 @@ export async function vaultCreate(call: Call): Promise<ExitStatus> {
       `cannot put everything into ${file}: ${count} left out (named above)`,
       { hint: LEFT_OUT_ADVICE },
     );
-    return output.fail(error, { file, entries, bytes: sealed.length, leftOut });
+    return output.fail(error, { file, entries, bytes, leftOut });
   }
-  output.result({ file, entries, bytes: sealed.length });
+  output.result({ file, entries, bytes });
   return 0;
 }
 

@@ -15,7 +15,7 @@ import { freeName, giveName, writeVerified } from './verified-file.ts';
  */
 export async function writeRescueCopy(
   directory: string,
-  sealed: Buffer,
+  sealed: readonly Buffer[],
   confirm: () => Promise<void>,
 ): Promise<string> {
   const path = join(directory, basename(VAULT_FILE));

@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 
 import { TazpodError } from './errors.ts';
 import { wipe } from './passphrase.ts';
+import { lengthOf } from './pieces.ts';
 import { release } from './release.ts';
 
 const SALT_BYTES = 32;
@@ -99,38 +100,32 @@ function updateInPlace(text: Buffer, decipher: Decipheriv): void {
 }
 
 /**
- * Encrypts a tar.gz with a fresh nonce. What it returns has been decrypted again, and its tag verified: it opens with this key.
- * @param archive in pieces: each is wiped, given back and taken out of the array when it is sealed
+ * Encrypts a tar.gz with a fresh nonce, in its own memory. Each piece has been decrypted again, and the tag verified: what this
+ * returns opens with the key.
+ * @param archive in pieces, which are part of the vault afterwards
  * @param key derived with exactly this `salt`, which must be fresh as well
+ * @returns the vault, in pieces
  */
-export function seal(archive: Buffer[], key: Buffer, salt: Buffer): Buffer {
+export function seal(archive: readonly Buffer[], key: Buffer, salt: Buffer): Buffer[] {
   const nonce = randomBytes(NONCE_BYTES);
-  const length = archive.reduce((sum, { length }) => sum + length, 0);
-  const sealed = Buffer.allocUnsafeSlow(CIPHERTEXT_AT + length + TAG_BYTES);
-  salt.copy(sealed);
-  nonce.copy(sealed, SALT_BYTES);
   const cipher = createCipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
   const decipher = createDecipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
-  let filled = CIPHERTEXT_AT;
-  for (let part = archive[0]; part; part = archive[0]) {
+  for (const part of archive) {
     for (let at = 0; at < part.length; at += PIECE_BYTES) {
       const piece = part.subarray(at, at + PIECE_BYTES);
       const encrypted = cipher.update(piece);
-      encrypted.copy(sealed, filled);
-      const decrypted = decipher.update(sealed.subarray(filled, filled + piece.length));
+      const decrypted = decipher.update(encrypted);
       if (!decrypted.equals(piece)) throw new Error('what was encrypted is not what it decrypts to');
-      filled += piece.length;
+      encrypted.copy(piece);
+      wipe(decrypted);
       for (const copy of [encrypted, decrypted]) release(copy);
     }
-    wipe(part);
-    release(part);
-    archive.shift();
   }
   cipher.final();
-  cipher.getAuthTag().copy(sealed, filled);
-  decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
+  const tag = cipher.getAuthTag();
+  decipher.setAuthTag(tag);
   decipher.final();
-  return sealed;
+  return [Buffer.concat([salt, nonce]), ...archive, tag];
 }
 
 /** The bytes at the two ends of a vault that its fingerprint is made of. */
@@ -139,8 +134,10 @@ export const FINGERPRINT_ENDS = { head: CIPHERTEXT_AT, tail: TAG_BYTES } as cons
 /**
  * Tells one version of a vault file from every other: hex of salt, nonce and tag, which no two saves share.
  * A file too short to be a vault is its own fingerprint.
+ * @param sealed the file, or the pieces that `seal` made
  */
-export function fingerprintOf(sealed: Buffer): string {
-  if (sealed.length < SHORTEST) return sealed.toString('hex');
-  return sealed.toString('hex', 0, CIPHERTEXT_AT) + sealed.toString('hex', sealed.length - TAG_BYTES);
+export function fingerprintOf(...sealed: readonly Buffer[]): string {
+  const [first = Buffer.alloc(0), last = first] = [sealed[0], sealed.at(-1)];
+  if (lengthOf(sealed) < SHORTEST) return Buffer.concat(sealed).toString('hex');
+  return first.toString('hex', 0, CIPHERTEXT_AT) + last.toString('hex', last.length - TAG_BYTES);
 }

@@ -47,7 +47,7 @@ const PASSED_ON: ReadonlySet<ErrorCode> = new Set(['conflict', 'locked', 'save-f
  */
 export async function replaceVaultFile(
   path: string,
-  sealed: Buffer,
+  sealed: readonly Buffer[],
   replacement: Replacement,
 ): Promise<ConflictFile | undefined> {
   try {
@@ -75,7 +75,7 @@ export async function conflictError(path: string, conflict: ConflictFile): Promi
 
 async function replace(
   path: string,
-  sealed: Buffer,
+  sealed: readonly Buffer[],
   { known, began, conflict, confirm = async () => {} }: Replacement,
 ): Promise<ConflictFile | undefined> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
@@ -90,7 +90,7 @@ async function replace(
   // Gone is no conflict: nothing of anybody's is there to be lost.
   if (found !== undefined && !known.includes(found)) {
     const name = await conflictName(target, conflict);
-    const made = { name: basename(name), fingerprint: fingerprintOf(sealed) };
+    const made = { name: basename(name), fingerprint: fingerprintOf(...sealed) };
     await changeMode(temporary, mode, PRIVATE);
     await confirm(made);
     await giveName(temporary, name);

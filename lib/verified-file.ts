@@ -9,6 +9,7 @@ import { dirname } from 'node:path';
 
 import { errnoName } from './errors.ts';
 import { tryLock } from './flock.ts';
+import { lengthOf } from './pieces.ts';
 import { release } from './release.ts';
 import { createTemporary, removeStaleTemporaries, type TemporaryFile } from './temporary-file.ts';
 import { READ } from './vault-file.ts';
@@ -23,7 +24,7 @@ const PIECE_BYTES = 1024 * 1024;
  * Writes `sealed` to a temporary file beside `path`, syncs it, and compares what is read back.
  * @throws the system's error, or one that says that the file has other bytes; nothing is left then
  */
-export async function writeVerified(path: string, sealed: Buffer, mode = PRIVATE): Promise<TemporaryFile> {
+export async function writeVerified(path: string, sealed: readonly Buffer[], mode = PRIVATE): Promise<TemporaryFile> {
   await clearUp(path);
   const temporary = await createTemporary(path);
   try {
@@ -43,28 +44,51 @@ export async function writeVerified(path: string, sealed: Buffer, mode = PRIVATE
   }
 }
 
-async function write(handle: FileHandle, bytes: Buffer): Promise<void> {
-  for (let written = 0; written < bytes.length;) {
-    written += (await handle.write(bytes, written, bytes.length - written, written)).bytesWritten;
+async function write(handle: FileHandle, pieces: readonly Buffer[]): Promise<void> {
+  for (let rest = pieces, position = 0; rest.length > 0;) {
+    const { bytesWritten } = await handle.writev(rest, position);
+    position += bytesWritten;
+    rest = behind(rest, bytesWritten);
   }
+}
+
+/** What is left of the pieces behind their first bytes. */
+function behind(pieces: readonly Buffer[], count: number): Buffer[] {
+  let left = count;
+  return pieces.flatMap((piece) => {
+    const skipped = Math.min(left, piece.length);
+    left -= skipped;
+    return skipped === piece.length ? [] : [piece.subarray(skipped)];
+  });
 }
 
 /**
  * Reads a file by its name, as the next unlock will.
  * @throws Error unless it has exactly these bytes; the system's error
  */
-export async function requireContents(path: string, expected: Buffer): Promise<void> {
+export async function requireContents(path: string, expected: readonly Buffer[]): Promise<void> {
   await using handle = await open(path, READ);
-  const piece = Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, expected.length + 1));
-  for (let at = 0; ;) {
-    const { bytesRead } = await handle.read(piece, 0, piece.length, at);
-    const isSame = piece.subarray(0, bytesRead).equals(expected.subarray(at, at + bytesRead));
-    at += bytesRead;
-    if (!isSame || (bytesRead === 0 && at < expected.length))
-      throw new Error('what was read back is not what was written');
+  const room = Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, lengthOf(expected) + 1));
+  for (let rest = expected, position = 0; ;) {
+    const { bytesRead } = await handle.read(room, 0, room.length, position);
+    const isSame = bytesRead === 0 ? lengthOf(rest) === 0 : beginsWith(rest, room.subarray(0, bytesRead));
+    if (!isSame) throw new Error('what was read back is not what was written');
     if (bytesRead === 0) break;
+    position += bytesRead;
+    rest = behind(rest, bytesRead);
   }
-  release(piece);
+  release(room);
+}
+
+function beginsWith(pieces: readonly Buffer[], bytes: Buffer): boolean {
+  let at = 0;
+  for (const piece of pieces) {
+    const part = piece.subarray(0, bytes.length - at);
+    if (!part.equals(bytes.subarray(at, at + part.length))) return false;
+    at += part.length;
+    if (at === bytes.length) return true;
+  }
+  return false;
 }
 
 /** First of all: what killed writers left takes room. Where another is writing just now, it has seen to that. */

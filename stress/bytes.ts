@@ -51,7 +51,7 @@ async function run({ count, from, seed, progress, fail }: StressContext): Promis
 function newVault(random: Random, length: number): Vault {
   const plaintext = Buffer.concat([CANARY, random.bytes(length)]).subarray(0, length);
   const salt = random.bytes(32);
-  return { plaintext, sealed: seal([Buffer.from(plaintext)], keyOf(salt), salt) };
+  return { plaintext, sealed: Buffer.concat(seal([Buffer.from(plaintext)], keyOf(salt), salt)) };
 }
 
 /** Another key for another salt, as PBKDF2 gives it. */

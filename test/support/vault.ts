@@ -49,7 +49,7 @@ export async function sealVault(contents: Contents, passphrase: string = PASSPHR
     limits,
     digestKey: digestKeyOf(key),
   });
-  return seal(archive, key, salt);
+  return Buffer.concat(seal(archive, key, salt));
 }
 
 /**

@@ -21,7 +21,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { TazpodError } from '../../lib/errors.ts';
 import { fingerprintOf, seal } from '../../lib/seal.ts';
 import { createTemporary } from '../../lib/temporary-file.ts';
-import { conflictError, replaceVaultFile } from '../../lib/vault-replacement.ts';
+import { conflictError, type Replacement, replaceVaultFile } from '../../lib/vault-replacement.ts';
 import { requireContents } from '../../lib/verified-file.ts';
 import { temporaryDirectory } from './directories.ts';
 
@@ -30,7 +30,12 @@ vi.setConfig({ testTimeout: 60_000 });
 
 const AS_ROOT = process.getuid?.() === 0;
 
-const version = (contents: string) => seal([Buffer.from(contents)], Buffer.alloc(32, 1), Buffer.alloc(32, 2));
+const version = (contents: string) =>
+  Buffer.concat(seal([Buffer.from(contents)], Buffer.alloc(32, 1), Buffer.alloc(32, 2)));
+
+/** Replaces it by bytes that lie in two pieces. */
+const replace = (path: string, sealed: Buffer, replacement: Replacement) =>
+  replaceVaultFile(path, [sealed.subarray(0, 44), sealed.subarray(44)], replacement);
 
 /** Runs something as uid 1000, which permission bits bind. Calls on the thread pool take the new identity, too. */
 async function asOperator<T>(act: () => Promise<T>): Promise<T> {
@@ -46,7 +51,7 @@ describe('replacing', () => {
   test('makes the directory (0700) and the file (0600) where there was none, and leaves nothing else', async () => {
     using directory = temporaryDirectory();
     const path = join(directory.path, 'new', 'vault');
-    await replaceVaultFile(path, version('one'), { known: [] });
+    await replace(path, version('one'), { known: [] });
     expect(statSync(path).mode & 0o7777).toBe(0o600);
     expect(statSync(join(directory.path, 'new')).mode & 0o7777).toBe(0o700);
     expect(readdirSync(join(directory.path, 'new'))).toEqual(['vault']);
@@ -58,7 +63,7 @@ describe('replacing', () => {
     const one = version('one');
     writeFileSync(path, one);
     chmodSync(path, 0o664);
-    await replaceVaultFile(path, version('two'), { known: [fingerprintOf(one)] });
+    await replace(path, version('two'), { known: [fingerprintOf(one)] });
     expect(statSync(path).mode & 0o7777).toBe(0o664);
   });
 
@@ -70,8 +75,8 @@ describe('replacing', () => {
     writeFileSync(`${path}.bak`, older);
     writeFileSync(path, began, { mode: 0o640 });
     const session = { began: fingerprintOf(began) };
-    await replaceVaultFile(path, second, { known: [fingerprintOf(began)], ...session });
-    await replaceVaultFile(path, third, { known: [fingerprintOf(second)], ...session });
+    await replace(path, second, { known: [fingerprintOf(began)], ...session });
+    await replace(path, third, { known: [fingerprintOf(second)], ...session });
     expect(readFileSync(path)).toEqual(third);
     expect(readFileSync(`${path}.bak`)).toEqual(began);
     expect(statSync(`${path}.bak`).mode & 0o777).toBe(0o640);
@@ -86,7 +91,7 @@ describe('replacing', () => {
     writeFileSync(real, one);
     symlinkSync(real, path);
     const two = version('two');
-    await replaceVaultFile(path, two, { known: [fingerprintOf(one)] });
+    await replace(path, two, { known: [fingerprintOf(one)] });
     expect(readlinkSync(path)).toBe(real);
     expect(readFileSync(real)).toEqual(two);
   });
@@ -95,7 +100,7 @@ describe('replacing', () => {
     using directory = temporaryDirectory();
     const path = join(directory.path, 'vault');
     const two = version('two');
-    await replaceVaultFile(path, two, { known: [fingerprintOf(version('one'))] });
+    await replace(path, two, { known: [fingerprintOf(version('one'))] });
     expect(readFileSync(path)).toEqual(two);
   });
 });
@@ -110,7 +115,7 @@ describe('a vault that changed on disk', () => {
     const path = join(directory.path, 'vault');
     writeFileSync(path, theirs);
     const ours = version('ours');
-    const conflict = await replaceVaultFile(path, ours, { known });
+    const conflict = await replace(path, ours, { known });
     expect(conflict).toEqual({
       name: expect.stringMatching(/^vault\.conflict-\d{8}T\d{6}Z$/),
       fingerprint: fingerprintOf(ours),
@@ -129,7 +134,7 @@ describe('a vault that changed on disk', () => {
     const path = join(directory.path, 'vault');
     writeFileSync(path, version('theirs'));
     for (const contents of ['first', 'second', 'third']) {
-      const saving = replaceVaultFile(path, version(contents), { known: [] });
+      const saving = replace(path, version(contents), { known: [] });
       expect(await saving).toMatchObject({ name: expect.stringContaining('.conflict-') });
     }
     expect(readdirSync(directory.path)).toHaveLength(4);
@@ -139,8 +144,8 @@ describe('a vault that changed on disk', () => {
     using directory = temporaryDirectory();
     const path = join(directory.path, 'vault');
     writeFileSync(path, version('theirs'));
-    const conflict = await replaceVaultFile(path, version('first'), { known: [] });
-    const again = await replaceVaultFile(path, version('second'), { known: [], conflict });
+    const conflict = await replace(path, version('first'), { known: [] });
+    const again = await replace(path, version('second'), { known: [], conflict });
     expect(again?.name).toBe(conflict?.name);
     expect(readdirSync(directory.path).sort()).toEqual(['vault', conflict?.name]);
     expect(fingerprintOf(readFileSync(join(directory.path, again?.name ?? '')))).toBe(again?.fingerprint);
@@ -159,11 +164,11 @@ describe('a vault that changed on disk', () => {
     using directory = temporaryDirectory();
     const path = join(directory.path, 'vault');
     writeFileSync(path, version('theirs'));
-    const conflict = await replaceVaultFile(path, version('first'), { known: [] });
+    const conflict = await replace(path, version('first'), { known: [] });
     const earlier = join(directory.path, conflict?.name ?? '');
     change(earlier);
     const { ino } = statSync(earlier);
-    const again = await replaceVaultFile(path, version('second'), { known: [], conflict });
+    const again = await replace(path, version('second'), { known: [], conflict });
     expect(fingerprintOf(readFileSync(join(directory.path, again?.name ?? '')))).toBe(again?.fingerprint);
     expect(statSync(earlier).ino).toBe(ino);
   });
@@ -172,9 +177,9 @@ describe('a vault that changed on disk', () => {
     using directory = temporaryDirectory();
     const path = join(directory.path, 'vault');
     writeFileSync(path, version('theirs'));
-    const conflict = await replaceVaultFile(path, version('first'), { known: [] });
+    const conflict = await replace(path, version('first'), { known: [] });
     rmSync(join(directory.path, conflict?.name ?? ''));
-    const again = await replaceVaultFile(path, version('second'), { known: [], conflict });
+    const again = await replace(path, version('second'), { known: [], conflict });
     expect(readdirSync(directory.path).sort()).toEqual(['vault', again?.name]);
   });
 });
@@ -197,10 +202,10 @@ describe('one writer at a time', () => {
     const path = join(directory.path, 'vault');
     const [one, theirs] = [version('one'), version('theirs')];
     writeFileSync(path, one);
-    let saving: ReturnType<typeof replaceVaultFile>;
+    let saving: ReturnType<typeof replace>;
     {
       await using _holder = await held(directory.path);
-      saving = replaceVaultFile(path, version('ours'), { known: [fingerprintOf(one)] });
+      saving = replace(path, version('ours'), { known: [fingerprintOf(one)] });
       while (readdirSync(directory.path).length === 1) await delay(1);
       renameSync(path, `${path}.before`);
       writeFileSync(path, theirs);
@@ -215,7 +220,7 @@ describe('one writer at a time', () => {
     const one = version('one');
     writeFileSync(path, one);
     await using _holder = await held(directory.path);
-    const saving = replaceVaultFile(path, version('two'), { known: [fingerprintOf(one)] });
+    const saving = replace(path, version('two'), { known: [fingerprintOf(one)] });
     await expect(saving).rejects.toMatchObject({
       code: 'save-failed',
       message: `cannot write in ${directory.path}: another save is under way there`,
@@ -234,7 +239,7 @@ describe('one writer at a time', () => {
     await new Promise((resolve) => holder.stdout.once('data', resolve));
     holder.kill('SIGKILL');
     await holder;
-    await replaceVaultFile(path, version('one'), { known: [] });
+    await replace(path, version('one'), { known: [] });
     expect(readdirSync(directory.path)).toEqual(['vault']);
   });
 
@@ -270,7 +275,7 @@ describe('what is asked last of all', () => {
     const one = version('one');
     writeFileSync(path, one);
     const asked: unknown[] = [];
-    const saving = replaceVaultFile(path, version('two'), {
+    const saving = replace(path, version('two'), {
       known: conflict ? [] : [fingerprintOf(one)],
       began: fingerprintOf(one),
       async confirm(made) {
@@ -287,6 +292,7 @@ describe('what is asked last of all', () => {
 
 describe('a file that is read back', () => {
   const written = Buffer.alloc(3 * 1024 * 1024, 'sealed');
+  const pieces = [0, 44, 700_000, 1_800_000].map((at, index, all) => written.subarray(at, all[index + 1]));
   const changed = (at: number): Buffer => {
     const bytes = Buffer.from(written);
     bytes[at] = (bytes[at] ?? 0) ^ 1;
@@ -305,14 +311,14 @@ describe('a file that is read back', () => {
     using directory = temporaryDirectory();
     const path = join(directory.path, 'vault');
     writeFileSync(path, bytes);
-    await expect(requireContents(path, written)).rejects.toThrow('what was read back is not what was written');
+    await expect(requireContents(path, pieces)).rejects.toThrow('what was read back is not what was written');
   });
 
   test('is taken when it has these bytes, were there none', async () => {
     using directory = temporaryDirectory();
     const path = join(directory.path, 'vault');
-    for (const bytes of [written, Buffer.alloc(0)]) {
-      writeFileSync(path, bytes);
+    for (const bytes of [pieces, [written], []]) {
+      writeFileSync(path, Buffer.concat(bytes));
       await expect(requireContents(path, bytes)).resolves.toBeUndefined();
     }
   });
@@ -326,7 +332,7 @@ describe('a save that fails', () => {
     writeFileSync(path, one);
     // As if by the disk: what it has is compared with something else than it was given.
     const two = Object.assign(version('two'), { subarray: () => version('three') });
-    const saving = replaceVaultFile(path, two, { known: [fingerprintOf(one)] });
+    const saving = replaceVaultFile(path, [two], { known: [fingerprintOf(one)] });
     await expect(saving).rejects.toMatchObject({
       code: 'save-failed',
       message: `cannot save ${path}: what was read back is not what was written`,
@@ -356,7 +362,7 @@ describe('a save that fails', () => {
     chmodSync(directory.path, 0o755);
     const options = { known: [fingerprintOf(one)] };
     await asOperator(() =>
-      expect(replaceVaultFile(path, version('two'), options)).rejects.toMatchObject({
+      expect(replace(path, version('two'), options)).rejects.toMatchObject({
         code: 'save-failed',
         message: `cannot save ${path}: permission denied`,
       }),
@@ -376,7 +382,7 @@ describe('a save that fails', () => {
     expect(killed.signal).toBe('SIGKILL');
     expect(readFileSync(path)).toEqual(one);
     expect(readdirSync(directory.path)).toHaveLength(2);
-    await replaceVaultFile(path, version('two'), { known: [fingerprintOf(one)] });
+    await replace(path, version('two'), { known: [fingerprintOf(one)] });
     expect(readdirSync(directory.path)).toEqual(['vault']);
   });
 });
@@ -388,6 +394,6 @@ test('temporary files of living writers and of other programs are left alone, th
   const dead = `${path}.tmp-0123456789abcdef`;
   const other = `${path}.tmp-mine`;
   for (const file of [dead, other]) writeFileSync(file, '');
-  await replaceVaultFile(path, version('one'), { known: [] });
+  await replace(path, version('one'), { known: [] });
   expect([living.path, dead, other].map((file) => existsSync(file))).toEqual([true, false, true]);
 });
