@@ -132,7 +132,7 @@ class Packer {
   *#windingLinks(): Generator<Buffer> {
     const headers = this.#winding.map(({ name, link }) => ({
       name,
-      blocks: this.#attempt(name, () => this.#emit(link)),
+      blocks: this.#attempt(name, () => this.#emit(link).map((block) => Buffer.from(block))),
     }));
     const unsafe = this.rules.withdrawUnsafeLinks();
     for (const { name, blocks } of headers) {

@@ -9,8 +9,10 @@ import { encodePaxRecord } from './pax.ts';
 import { BLOCK_BYTES } from './tar-header.ts';
 import type { TarEntry } from './tar-reader.ts';
 
+/** Of the fields for names. */
+const NAME_BYTES = 100;
 /** Longest name that fits the field with its NUL. */
-const FIELD_BYTES = 99;
+const FIELD_BYTES = NAME_BYTES - 1;
 /** Largest number of eleven octal digits. */
 const OCTAL_MAX = 0o77777777777;
 
@@ -26,8 +28,11 @@ COMMON.write('ustar\x0000', 257, 'latin1');
 /** Of their bytes, and of the sum's own field, which counts as blanks. */
 const COMMON_SUM = COMMON.reduce((sum, byte) => sum + byte, (TYPE - SUM) * SPACE);
 
+/** Where a block is made; what differs in the next is written over. */
+const BLOCK = Buffer.from(COMMON);
+
 /**
- * The header blocks of an entry.
+ * The header blocks of an entry, until those of the next are made.
  * @param entry of type 0, 1, 2 or 5; its mtime counts as 0 when undefined
  */
 export function encodeHeader(entry: TarEntry): Buffer {
@@ -44,12 +49,8 @@ export function encodeHeader(entry: TarEntry): Buffer {
   if (!isUtf8(name) || !isUtf8(target)) records.unshift(encodePaxRecord('hdrcharset', 'BINARY'));
   const body = Buffer.concat(records);
   const fields = { name: fieldOf(name), target: fieldOf(target), size: Math.min(size, OCTAL_MAX) };
-  return Buffer.concat([
-    block({ ...EXTENSION, size: body.length }),
-    body,
-    paddingOf(body.length),
-    block({ ...entry, ...fields, mtime: timeFits ? mtime : 0 }),
-  ]);
+  const extension = Buffer.concat([block({ ...EXTENSION, size: body.length }), body, paddingOf(body.length)]);
+  return Buffer.concat([extension, block({ ...entry, ...fields, mtime: timeFits ? mtime : 0 })]);
 }
 
 /** Zeros that fill contents of `size` bytes up to a whole block. */
@@ -65,14 +66,14 @@ export const END_BLOCKS = Buffer.alloc(2 * BLOCK_BYTES);
 const EXTENSION = { name: Buffer.from('PaxHeader'), type: 'x', mode: 0o644, mtime: 0, target: Buffer.alloc(0) };
 
 function block({ name, type, mode, size, mtime = 0, target }: TarEntry): Buffer {
-  const header = Buffer.from(COMMON);
+  const header = BLOCK;
   const flag = type.codePointAt(0) ?? 0;
   header[TYPE] = flag;
   const sum =
     COMMON_SUM +
     flag +
-    put(name, header, 0) +
-    put(target, header, TARGET) +
+    put(name, header, 0, NAME_BYTES) +
+    put(target, header, TARGET, NAME_BYTES) +
     putOctal(mode, header, MODE, 8) +
     putOctal(size, header, SIZE, 12) +
     putOctal(mtime, header, TIME, 12);
@@ -80,10 +81,14 @@ function block({ name, type, mode, size, mtime = 0, target }: TarEntry): Buffer 
   return header;
 }
 
-/** @returns the sum of what it has put there */
-function put(bytes: Buffer, header: Buffer, at: number): number {
+/**
+ * Fills a field with bytes and NULs.
+ * @returns the sum of what it has put there
+ */
+function put(bytes: Buffer, header: Buffer, at: number, length: number): number {
   let sum = 0;
   for (let index = 0; index < bytes.length; index++) sum += header[at + index] = bytes[index] ?? 0;
+  header.fill(0, at + bytes.length, at + length);
   return sum;
 }
 
