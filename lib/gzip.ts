@@ -10,6 +10,9 @@ import { release } from './release.ts';
 
 /** What a member holds: so much that what it cannot look back to costs less than a hundredth in size. */
 const BLOCK_BYTES = 512 * 1024;
+/** The first ones hold less: other cores begin sooner, and what holds no more than they do ends sooner, too. */
+const FIRST = 16;
+const FIRST_BYTES = 128 * 1024;
 
 /** Members in the making: as many as the thread pool has threads, less one that may be deriving a key. */
 const PARALLEL = 3;
@@ -50,7 +53,11 @@ export async function gzip(pieces: Iterable<Buffer>, progress?: Progress): Promi
 /** Fills the buffers in turn: of each the caller is done when all but one have been filled again. */
 function* inBlocks(pieces: Iterable<Buffer>, buffers: readonly Buffer[]): Generator<Buffer> {
   let [turn, filled] = [0, 0];
-  let buffer = buffers[0] ?? Buffer.alloc(0);
+  const next = (): Buffer => {
+    const buffer = buffers[turn % buffers.length] ?? Buffer.alloc(0);
+    return turn++ < FIRST ? buffer.subarray(0, FIRST_BYTES) : buffer;
+  };
+  let buffer = next();
   for (const piece of pieces) {
     for (let at = 0; at < piece.length;) {
       const copied = piece.copy(buffer, filled, at);
@@ -59,8 +66,7 @@ function* inBlocks(pieces: Iterable<Buffer>, buffers: readonly Buffer[]): Genera
       if (filled < buffer.length) continue;
       yield buffer;
       filled = 0;
-      turn = (turn + 1) % buffers.length;
-      buffer = buffers[turn] ?? buffer;
+      buffer = next();
     }
   }
   if (filled > 0) yield buffer.subarray(0, filled);
