@@ -1,10 +1,10 @@
 // What the tool needs of C and Node has not: prctl(2), and an end without Node's own. This is its only file that calls into C.
 
-import { dlopen, type FunctionDefinitions } from 'node:ffi';
+import { dlopen, getRawPointer, type FunctionDefinitions } from 'node:ffi';
 
 const PR_SET_DUMPABLE = 4;
 
-const { functions: libc } = dlopen(null, {
+const { lib, functions: libc } = dlopen(null, {
   prctl: { arguments: ['int32', 'uint64', 'uint64', 'uint64', 'uint64'], return: 'int32' },
   _exit: { arguments: ['int32'], return: 'void' },
 } as const satisfies FunctionDefinitions);
@@ -15,6 +15,12 @@ const { functions: libc } = dlopen(null, {
  */
 export function becomeUndumpable(): void {
   if (libc.prctl(PR_SET_DUMPABLE, 0n, 0n, 0n, 0n) !== 0) throw new Error('cannot become undumpable');
+}
+
+/** Sets flags of V8's, as on Node's command line, from now on: what is loaded afterwards is not taken from Node's compiled code. */
+export function setEngineFlags(flags: string): void {
+  const set = lib.getFunction('_ZN2v82V818SetFlagsFromStringEPKc', { arguments: ['pointer'], return: 'void' });
+  set(getRawPointer(Buffer.from(`${flags}\0`))); // v8::V8::SetFlagsFromString(const char*)
 }
 
 /**
