@@ -1,6 +1,6 @@
 // Giving back what only the start needed, once the command runs, and what an unlock, a save or a lock left: garbage, and the
-// pages of the executable that were touched. And not growing: our code stays as it is compiled. The kernel undoes each page when we end: milliseconds in which our parent waits.
-// Dropped pages stay in the page cache; those that are needed again come back by themselves.
+// pages of the executable that were touched. The kernel undoes each page when we end: milliseconds in which our parent waits.
+// Dropped pages stay in the page cache; those that are needed again come back by themselves. And V8 compiles our code once.
 
 import { readFileSync } from 'node:fs';
 
@@ -14,10 +14,11 @@ const AFTER = 100; // ms
 const LATER = 10; // ms
 const MADV_DONTNEED = 4;
 /**
- * What has run some hundred times V8 would compile once more, for speed: here that is a few lines for each unlock, which never
- * earn back the machine code and the notes that it keeps, 7 KiB for each of the first hundred unlocks.
+ * What has run often V8 would compile again and again, for speed: here that is a few lines for each unlock, which never earn
+ * back the machine code and the notes that it keeps. Its first, plain compiler stays: signals are faster for it, and it has
+ * soon done all it can.
  */
-const COMPILE_NO_FURTHER = '--no-sparkplug --no-maglev --no-opt';
+const COMPILE_ONCE = '--no-maglev --no-opt';
 
 interface Range {
   readonly address: bigint;
@@ -32,7 +33,7 @@ export class Trim implements Follower, Disposable {
   #timer: NodeJS.Timeout | undefined;
 
   constructor() {
-    setEngineFlags(COMPILE_NO_FURTHER);
+    setEngineFlags(COMPILE_ONCE);
     this.#soon();
   }
 
