@@ -58,8 +58,7 @@ export function decodeHeader(block: Buffer): TarHeader | undefined {
   const sum = sumOf(block, 0, BLOCK_BYTES);
   if (sum === 0) return undefined;
   // The checksum's own field counts as spaces.
-  const { from, to } = CHECKSUM;
-  if (numberIn(block, CHECKSUM) !== sum - sumOf(block, from, to) + (to - from) * SPACE) {
+  if (numberIn(block, CHECKSUM) !== sum - sumOf(block, CHECKSUM.from, CHECKSUM.to) + 8 * SPACE) {
     throw malformed('the checksum of a header is wrong');
   }
   // Owners mean nothing here, but a header with a damaged one is damaged.
@@ -76,9 +75,13 @@ export function decodeHeader(block: Buffer): TarHeader | undefined {
   };
 }
 
+/** Eight at a time, a multiple of it in all: one by one they are a third of what reading an entry takes. */
 function sumOf(block: Buffer, from: number, to: number): number {
   let sum = 0;
-  for (let at = from; at < to; at++) sum += block[at] ?? 0;
+  for (let at = from; at < to; at += 8) {
+    sum += (block[at] ?? 0) + (block[at + 1] ?? 0) + (block[at + 2] ?? 0) + (block[at + 3] ?? 0);
+    sum += (block[at + 4] ?? 0) + (block[at + 5] ?? 0) + (block[at + 6] ?? 0) + (block[at + 7] ?? 0);
+  }
   return sum;
 }
 
