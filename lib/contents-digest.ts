@@ -17,47 +17,72 @@ const LEAVE = 'e';
  * @param key from `digestKeyOf`
  */
 export function digestTree(root: DirectoryNode, key: Buffer): string {
-  const hmac = createHmac('sha256', key);
-  addChildren(hmac, root, isUntouchedBridgeSource);
-  return hmac.digest('hex');
+  const digest = new Digest(key);
+  digest.addChildren(root, isUntouchedBridgeSource);
+  return digest.hex();
 }
 
 function isUntouchedBridgeSource(name: string, node: Node): boolean {
   return name === AWS_NAME && node.kind === 'directory' && node.children.size === 0;
 }
 
-function addChildren(
-  hmac: Hmac,
-  directory: DirectoryNode,
-  isLeftOut: (name: string, node: Node) => boolean = () => false,
-): void {
-  for (const name of [...directory.children.keys()].sort()) {
-    const node = directory.children.get(name);
-    if (node && !isLeftOut(name, node)) addNode(hmac, name, node);
-  }
-  hmac.update(LEAVE);
-}
+/** More than the longest name and link target together. */
+const ROOM_BYTES = 64 * 1024;
 
-/** Every field has a fixed length or its length before it, so that no two trees give the same bytes. */
-function addNode(hmac: Hmac, name: string, node: Node): void {
-  const mode = node.kind === 'symlink' ? 0 : node.mode;
-  const fields = Buffer.alloc(1 + 2 + 2 + name.length);
-  fields.write(ENTER[node.kind], 0, 'latin1');
-  fields.writeUInt16BE(mode, 1);
-  fields.writeUInt16BE(name.length, 3);
-  fields.write(name, 5, 'latin1');
-  hmac.update(fields);
-  switch (node.kind) {
-    case 'file':
-      hmac.update(node.content.hash, 'latin1');
-      break;
-    case 'symlink': {
-      const length = Buffer.alloc(2);
-      length.writeUInt16BE(node.target.length);
-      hmac.update(length).update(node.target);
-      break;
+class Digest {
+  readonly #hmac: Hmac;
+  /** What comes is gathered here: to tell OpenSSL of each node takes longer than to hash it. */
+  readonly #room = Buffer.allocUnsafe(ROOM_BYTES);
+  #filled = 0;
+
+  constructor(key: Buffer) {
+    this.#hmac = createHmac('sha256', key);
+  }
+
+  addChildren({ children }: DirectoryNode, isLeftOut: (name: string, node: Node) => boolean = () => false): void {
+    for (const name of [...children.keys()].sort()) {
+      const node = children.get(name);
+      if (node && !isLeftOut(name, node)) this.#addNode(name, node);
     }
-    case 'directory':
-      addChildren(hmac, node);
+    this.#addText(LEAVE);
+  }
+
+  hex(): string {
+    this.#flush();
+    return this.#hmac.digest('hex');
+  }
+
+  /** Every field has a fixed length or its length before it, so that no two trees give the same bytes. */
+  #addNode(name: string, node: Node): void {
+    this.#addText(ENTER[node.kind]);
+    this.#addNumber(node.kind === 'symlink' ? 0 : node.mode);
+    this.#addNumber(name.length);
+    this.#addText(name);
+    switch (node.kind) {
+      case 'file':
+        this.#addText(node.content.hash);
+        break;
+      case 'symlink':
+        this.#addNumber(node.target.length);
+        this.#addText(node.target.toString('latin1'));
+        break;
+      case 'directory':
+        this.addChildren(node);
+    }
+  }
+
+  #addText(bytes: string): void {
+    if (this.#filled + bytes.length > ROOM_BYTES) this.#flush();
+    this.#filled += this.#room.write(bytes, this.#filled, 'latin1');
+  }
+
+  #addNumber(value: number): void {
+    if (this.#filled + 2 > ROOM_BYTES) this.#flush();
+    this.#filled = this.#room.writeUInt16BE(value, this.#filled);
+  }
+
+  #flush(): void {
+    this.#hmac.update(this.#room.subarray(0, this.#filled));
+    this.#filled = 0;
   }
 }
