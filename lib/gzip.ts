@@ -113,7 +113,7 @@ class Stage {
     stream.on('error', (error) => this.#fail(error));
     stream.on('data', (piece: Buffer) => {
       this.#take(piece);
-      // The end of its memory: zlib has taken another already, and all of this has been seen.
+      // The end of its memory, of which all has been seen: zlib takes another for what comes next.
       if (piece.byteOffset + piece.length === piece.buffer.byteLength) release(Buffer.from(piece.buffer));
     });
   }
@@ -127,7 +127,7 @@ class Stage {
     this.#take = take;
     this.#fail = reject;
     this.#stream.write(input);
-    this.#stream.flush(constants.Z_FINISH, resolve);
+    this.#stream.flush(constants.Z_FINISH, (error?: Error | null) => (error ? reject(error) : resolve()));
     await promise;
     this.#stream.reset();
   }
