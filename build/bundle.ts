@@ -49,18 +49,36 @@ export function bundleMain(): Promise<string> {
 export function bundleParts(): Promise<{ readonly name: string; readonly text: string }[]> {
   return Promise.all(
     Object.entries(PARTS).map(async ([name, entry]) => {
+      const isOurs = name !== 'pino';
       const program = await bundleProgram(fileURLToPath(new URL(entry, import.meta.url)), {
         // The text stays in memory: without its comments and indentation it is half as long.
         minifyWhitespace: true,
         // In one line no place could be told from another, and Node prints the line where a program cannot even be loaded.
         lineLimit: 120,
         legalComments: 'none',
-        external: name === 'pino' ? [] : ['pino'],
+        external: isOurs ? ['pino'] : [],
       });
-      const text = `(function (exports, require, module, __filename, __dirname) {${program}\n})`;
+      const text = `(function (exports, require, module, __filename, __dirname) {${isOurs ? withLateBuiltIns(program) : program}\n})`;
       // V8 keeps any other at two bytes a character.
       if (Buffer.byteLength(text) !== text.length) throw new Error(`cannot use the bundle of ${name}: it is not ASCII`);
       return { name, text };
     }),
   );
+}
+
+/**
+ * Has each of Node's modules loaded when something of it is first used. Its import would load it before the program's first
+ * line, and node:net, node:crypto and node:zlib take longer than all that comes before the command.
+ * @throws Error if esbuild loads one in a way that is not known here
+ */
+function withLateBuiltIns(program: string): string {
+  const names = new Set<string>();
+  const text = program
+    .replaceAll(/\b(import_\w+)\s*=\s*require\(("node:[^"]+")\)/g, (_, name: string, module: string) => {
+      names.add(name);
+      return `${name}=late(${module})`;
+    })
+    .replaceAll(/\b(import_\w+)\s*\./g, (use, name: string) => (names.has(name) ? `(${name}()).` : use));
+  if (text.includes('require("node:')) throw new Error('cannot tell where a bundle loads a module of Node');
+  return `const late=(name)=>{let loaded;return()=>loaded??=require(name)};${text}`;
 }

@@ -2,8 +2,8 @@
 // the keeper. The kernel decides who may talk: the socket is the operator's, mode 0600. A worker's connection is a pair of
 // sockets that it inherits, so that it works without a path, too.
 
-import { chmodSync, chownSync, unlinkSync } from 'node:fs';
-import { createServer, Socket, type Server } from 'node:net';
+import { chmodSync, chownSync, closeSync, unlinkSync } from 'node:fs';
+import { createServer, Socket } from 'node:net';
 
 import { errnoName, reasonOf, TazpodError } from '../lib/errors.ts';
 import { CONTROL_SOCKET, RUNTIME_DIRECTORY } from '../lib/paths.ts';
@@ -17,13 +17,13 @@ import {
   type Request,
 } from '../lib/protocol.ts';
 import { withoutBrokenPipe } from './broken-pipe.ts';
-import { connectPair } from './connection-pair.ts';
 import type { Hooks } from './hooks.ts';
 import type { Keeper } from './keeper.ts';
 import type { Log } from './log.ts';
 import type { Operator } from './operator.ts';
 import { statusOf, type InitFacts } from './status.ts';
 import type { Client } from './turns.ts';
+import { connectPair, listenAt } from './unix-socket.ts';
 
 const MOST_CONNECTIONS = 64;
 /** A client waits for each answer; one that does not is cut off here. */
@@ -36,7 +36,8 @@ export class ControlServer {
   readonly #log: Log;
   readonly #workers = new WeakSet<Client>();
   readonly #connections = new Set<() => void>();
-  #server: Server | undefined;
+  #listener: number | undefined;
+  #isServing = false;
   #isDeaf = false;
 
   constructor(keeper: Keeper, hooks: Hooks, facts: InitFacts, log: Log) {
@@ -47,59 +48,66 @@ export class ControlServer {
   }
 
   /**
-   * Listens at the control socket. Whoever was there before is gone: the caller holds the lock of the runtime directory.
+   * Listens at the control socket: who connects waits until we `serve`. Whoever was there before is gone: the caller holds the
+   * lock of the runtime directory.
    * @throws TazpodError `configuration`
    */
-  async listen(operator: Operator): Promise<void> {
-    const server = createServer((socket) => {
-      if (this.#isDeaf) socket.destroy();
-      else void this.#serve(socket);
-    });
-    server.maxConnections = MOST_CONNECTIONS;
+  listen(operator: Operator): void {
+    let listener: number | undefined;
     try {
       removeStale();
       // Nobody else may connect in the moment before the socket has its owner and mode.
       const umask = process.umask(0o177);
       try {
-        await new Promise<void>((resolve, reject) => {
-          server.once('error', reject);
-          server.listen(CONTROL_SOCKET, resolve);
-        });
+        listener = listenAt(CONTROL_SOCKET);
       } finally {
         process.umask(umask);
       }
       if (process.getuid?.() === 0) chownSync(CONTROL_SOCKET, operator.uid, operator.gid);
       chmodSync(CONTROL_SOCKET, 0o600);
     } catch (error) {
-      server.close();
+      if (listener !== undefined) closeSync(listener);
       throw new TazpodError('configuration', `cannot listen at ${CONTROL_SOCKET}: ${reasonOf(error)}`, {
         hint: `give it a directory of its own: --tmpfs ${RUNTIME_DIRECTORY}`,
         cause: error,
       });
     }
+    this.#listener = listener;
+  }
+
+  /** Serves whoever connects, from now on. For a moment when somebody else has to work first: it loads node:net. */
+  serve(): void {
+    if (this.#listener === undefined || this.#isServing) return;
+    this.#isServing = true;
+    const server = createServer((socket) => {
+      if (this.#isDeaf) socket.destroy();
+      else void this.#serve(socket);
+    });
+    server.maxConnections = MOST_CONNECTIONS;
     server.on('error', (error) =>
       this.#log.error(`cannot serve the control socket ${CONTROL_SOCKET}: ${reasonOf(error)}`),
     );
-    this.#server = server;
+    server.listen({ fd: this.#listener });
   }
 
   /** Whether the operator's tools can reach us. */
   get isListening(): boolean {
-    return this.#server !== undefined;
+    return this.#listener !== undefined;
   }
 
   /**
    * A connection for a worker.
    * @param saves it will ask for a save, and has the turn from now on, if nobody has it: it takes a while to start, and a lock
    *   that comes meanwhile waits for it
-   * @returns the descriptor that it is to inherit (the caller closes it after the spawn), and the end of the connection
+   * @returns the descriptor that it is to inherit, which the caller closes after the spawn; `serve`, to be called after that,
+   *   resolves with the end of the connection
    */
-  connectWorker(saves: boolean): { descriptor: number; ended: Promise<void> } {
+  connectWorker(saves: boolean): { readonly descriptor: number; readonly serve: () => Promise<void> } {
     const { own, other } = connectPair();
     const client = {};
     this.#workers.add(client);
     if (saves) this.#keeper.reserve(client);
-    return { descriptor: other, ended: this.#serve(new Socket({ fd: own }), client) };
+    return { descriptor: other, serve: () => this.#serve(new Socket({ fd: own }), client) };
   }
 
   /**
@@ -114,7 +122,7 @@ export class ControlServer {
   /** Serves nobody any more, and removes the socket. What still listens is the kernel's to close: we end next. */
   close(): void {
     this.#isDeaf = true;
-    if (this.#server !== undefined) removeStale();
+    if (this.#listener !== undefined) removeStale();
   }
 
   /**

@@ -1,10 +1,10 @@
 // Descriptors: which ones the runtime passed in for the command, and giving 0–2 to the operator.
 
 import { fchownSync, fstatSync, readdirSync, readlinkSync } from 'node:fs';
-import { isatty } from 'node:tty';
 
 import { errnoName } from '../lib/errors.ts';
 import type { Operator } from './operator.ts';
+import { isTerminal } from './terminal.ts';
 
 const EPOLL = 'anon_inode:[eventpoll]';
 
@@ -46,7 +46,7 @@ export function inheritedDescriptors(): number[] {
 export function giveStandardStreams(operator: Operator): void {
   for (const descriptor of [0, 1, 2]) {
     try {
-      if (isatty(descriptor) || fstatSync(descriptor).isFIFO()) fchownSync(descriptor, operator.uid, operator.gid);
+      if (isTerminal(descriptor) || fstatSync(descriptor).isFIFO()) fchownSync(descriptor, operator.uid, operator.gid);
     } catch {
       // Closed, or on a file system that knows no owners: then it opens for the operator, or it never could.
     }

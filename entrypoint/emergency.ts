@@ -7,9 +7,9 @@ import { constants } from 'node:os';
 
 import { errnoName } from '../lib/errors.ts';
 import { decodeRequest, encodeReply, LineReader, type Replies } from '../lib/protocol.ts';
-import { connectPair } from './connection-pair.ts';
 import { libc } from './native.ts';
 import { decodeWaitStatus, exitStatusOf } from './reaper.ts';
+import { connectPair } from './unix-socket.ts';
 import type { SpawnWorker } from './worker.ts';
 
 const KILL_PATIENCE = 500; // ms

@@ -4,7 +4,6 @@
 import { listen } from './caught-signals.ts'; // First: see there.
 
 import { writeSync } from 'node:fs';
-import { isatty } from 'node:tty';
 
 import { onExit, signals as signalExitSignals } from 'signal-exit';
 
@@ -17,6 +16,7 @@ import { takePassphrase } from './environment.ts';
 import { Log, type LogLevel } from './log.ts';
 import { libc } from './native.ts';
 import { OWN_FAILURE, Supervisor } from './supervisor.ts';
+import { isTerminal } from './terminal.ts';
 import { usage } from './usage.ts';
 import { VERSION } from './version.ts';
 
@@ -24,7 +24,7 @@ const INTERNAL_ERROR = 70; // EX_SOFTWARE of sysexits(3)
 
 const descriptors = inheritedDescriptors();
 const passphrase = takePassphrase();
-const log = new Log('info', isatty(2) ? 'pretty' : 'json', wantsColour(process.env, isatty(2)));
+const log = new Log('info', isTerminal(2) ? 'pretty' : 'json', wantsColour(process.env, isTerminal(2)));
 let supervisor: Supervisor | undefined;
 
 // The supervisor owns the signals. signal-exit would listen to more of them (ABRT, SYS, …), and end the process by a
@@ -57,7 +57,7 @@ async function run(): Promise<number> {
     const { logFormat, logLevel } = configuration;
     log.configure(
       verboseLevel(logLevel, args.verbosity),
-      logFormat === 'auto' ? (isatty(2) ? 'pretty' : 'json') : logFormat,
+      logFormat === 'auto' ? (isTerminal(2) ? 'pretty' : 'json') : logFormat,
     );
     supervisor = new Supervisor({ args, configuration, descriptors, passphrase }, log);
   } catch (error) {

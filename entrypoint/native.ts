@@ -11,6 +11,7 @@ import {
   getUint8,
   toBuffer,
   type FunctionDefinitions,
+  type WrappedFunctionsFromDefinitions,
 } from 'node:ffi';
 import { getSystemErrorMessage, getSystemErrorName } from 'node:util';
 
@@ -18,6 +19,7 @@ import { getSystemErrorMessage, getSystemErrorName } from 'node:util';
 const signatures = {
   __errno_location: { arguments: [], return: 'pointer' },
   _exit: { arguments: ['int32'], return: 'void' },
+  bind: { arguments: ['int32', 'pointer', 'uint32'], return: 'int32' },
   explicit_bzero: { arguments: ['pointer', 'uint64'], return: 'void' },
   fchownat: { arguments: ['int32', 'pointer', 'uint32', 'uint32', 'int32'], return: 'int32' },
   fcntl: { arguments: ['int32', 'int32', 'int32'], return: 'int32' },
@@ -26,7 +28,9 @@ const signatures = {
   flock: { arguments: ['int32', 'int32'], return: 'int32' },
   inotify_add_watch: { arguments: ['int32', 'pointer', 'uint32'], return: 'int32' },
   inotify_init1: { arguments: ['int32'], return: 'int32' },
+  isatty: { arguments: ['int32'], return: 'int32' },
   kill: { arguments: ['int32', 'int32'], return: 'int32' },
+  listen: { arguments: ['int32', 'int32'], return: 'int32' },
   madvise: { arguments: ['uint64', 'uint64', 'int32'], return: 'int32' },
   malloc_trim: { arguments: ['uint64'], return: 'int32' },
   pipe2: { arguments: ['pointer', 'int32'], return: 'int32' },
@@ -38,6 +42,7 @@ const signatures = {
   sigemptyset: { arguments: ['pointer'], return: 'int32' },
   sigtimedwait: { arguments: ['pointer', 'pointer', 'pointer'], return: 'int32' },
   signal: { arguments: ['int32', 'pointer'], return: 'pointer' },
+  socket: { arguments: ['int32', 'int32', 'int32'], return: 'int32' },
   socketpair: { arguments: ['int32', 'int32', 'int32', 'pointer'], return: 'int32' },
   statx: { arguments: ['int32', 'pointer', 'int32', 'uint32', 'pointer'], return: 'int32' },
   syscall: {
@@ -76,12 +81,28 @@ const signatures = {
   uv_signal_start: { arguments: ['pointer', 'pointer', 'int32'], return: 'int32' },
 } as const satisfies FunctionDefinitions;
 
-const { lib, functions } = dlopen(null, signatures);
+const { lib } = dlopen(null);
 
 /** The C functions, as they are. `errno` of a call that failed: `lastErrno()`, before anything else is called. */
-export const libc = functions;
+export const libc = lookedUpLate(signatures);
 
-const errnoLocation = functions.__errno_location();
+/** Each function is looked up when it is first asked for: to look up all of them takes as long as half of the boot. */
+function lookedUpLate<T extends FunctionDefinitions>(definitions: T): WrappedFunctionsFromDefinitions<T> {
+  const functions = {};
+  for (const [name, signature] of Object.entries(definitions)) {
+    Object.defineProperty(functions, name, {
+      configurable: true,
+      get() {
+        const value = lib.getFunction(name, signature);
+        Object.defineProperty(functions, name, { value });
+        return value;
+      },
+    });
+  }
+  return functions as WrappedFunctionsFromDefinitions<T>;
+}
+
+const errnoLocation = libc.__errno_location();
 
 /** The calling thread's `errno`. */
 export function lastErrno(): number {

@@ -108,7 +108,7 @@ export class Supervisor {
     try {
       const operator = this.#becomeInit();
       const environment = operatorEnvironment(environmentBytes(), operator);
-      await this.#prepare(operator, environment);
+      this.#prepare(operator, environment);
       await this.#unlock(operator);
       await this.#runUnlockedHooks();
       const exit = await this.#runCommand(operator, environment);
@@ -159,7 +159,7 @@ export class Supervisor {
     return operator;
   }
 
-  async #prepare(operator: Operator, environment: readonly Buffer[]): Promise<void> {
+  #prepare(operator: Operator, environment: readonly Buffer[]): void {
     prepareIdentity(operator, this.#log);
     const claim = claimRuntimeDirectory(this.#log);
     if (claim === 'taken') {
@@ -178,7 +178,7 @@ export class Supervisor {
       },
       this.#log,
     );
-    if (claim === 'ours') await this.#vault.server.listen(operator);
+    if (claim === 'ours') this.#vault.server.listen(operator);
     restoreAside(operator);
     try {
       prepareMountPoint(operator, this.#log);
@@ -260,6 +260,7 @@ export class Supervisor {
     this.#vault?.keeper.commandRuns(pid);
     this.#command = pid;
     this.#commandRuns.resolve();
+    this.#vault?.server.serve();
     void this.#log.load();
     using trim = new Trim();
     this.#vault?.keeper.follow(trim);

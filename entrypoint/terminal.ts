@@ -1,8 +1,11 @@
 // The controlling terminal: who is in its foreground.
 
-import { isatty } from 'node:tty';
-
 import { check, libc } from './native.ts';
+
+/** isatty(3). Node's own comes with all of node:net, which takes longer to load than the rest of the boot. */
+export function isTerminal(descriptor: number): boolean {
+  return libc.isatty(descriptor) === 1;
+}
 
 /**
  * The first of descriptors 0–2 that is our controlling terminal with us in its foreground, so that the foreground is
@@ -10,7 +13,7 @@ import { check, libc } from './native.ts';
  */
 export function foregroundTerminal(): number | undefined {
   const group = libc.getpgrp();
-  return [0, 1, 2].find((descriptor) => isatty(descriptor) && libc.tcgetpgrp(descriptor) === group);
+  return [0, 1, 2].find((descriptor) => isTerminal(descriptor) && libc.tcgetpgrp(descriptor) === group);
 }
 
 /** Takes the foreground back after the command. (We are in the background then, and ignore the SIGTTOU of it.) */

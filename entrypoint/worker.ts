@@ -60,20 +60,27 @@ export class Workers {
 
   /** @throws CannotRun */
   start(verb: WorkerVerb, input: WorkerInput = {}): Worker {
-    const connection = this.#server.connectWorker(verb !== 'unlock');
+    const { descriptor, serve } = this.#server.connectWorker(verb !== 'unlock');
+    let pid: number;
+    let exit: Promise<Exit>;
+    let served: Promise<void>;
     try {
-      const pid = this.#spawn(verb, connection.descriptor, input);
-      const worker = { pid, ended: this.#end(this.#reaper.exitOf(pid), connection.ended) };
-      this.#running.add(worker);
-      void worker.ended.then(() => this.#running.delete(worker));
-      return worker;
+      pid = this.#spawn(verb, descriptor, input);
+      exit = this.#reaper.exitOf(pid);
     } finally {
-      closeSync(connection.descriptor);
+      closeSync(descriptor);
+      // While it starts. Where nothing was started this ends at once, and gives up the turn.
+      served = serve();
+      this.#server.serve();
     }
+    const worker = { pid, ended: this.#end(exit, served) };
+    this.#running.add(worker);
+    void worker.ended.then(() => this.#running.delete(worker));
+    return worker;
   }
 
-  async #end(exit: Promise<Exit>, connectionEnded: Promise<void>): Promise<Exit> {
-    const [ended] = await Promise.all([exit, connectionEnded]);
+  async #end(exit: Promise<Exit>, served: Promise<void>): Promise<Exit> {
+    const [ended] = await Promise.all([exit, served]);
     return ended;
   }
 }

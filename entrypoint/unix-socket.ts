@@ -1,0 +1,44 @@
+// Sockets of the control protocol as descriptors (unix(7)), made without node:net: that takes longer to load than all the rest of
+// the boot, and nobody has anything to say before a worker or the command has started.
+
+import { closeSync } from 'node:fs';
+
+import { check, libc } from './native.ts';
+
+const AF_UNIX = 1;
+const SOCK_STREAM = 1;
+const SOCK_NONBLOCK = 0o4000;
+const SOCK_CLOEXEC = 0o2000000;
+const TYPE = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+/** struct sockaddr_un: the family, and a path with its NUL. */
+const [FAMILY_BYTES, PATH_BYTES] = [2, 108];
+/** Clients that wait until we serve: node:net's own. */
+const BACKLOG = 511;
+
+/** Two descriptors that are connected with each other, closed at exec; no call waits on them. A worker inherits one. */
+export function connectPair(): { readonly own: number; readonly other: number } {
+  const pair = Buffer.alloc(8);
+  check('socketpair', libc.socketpair(AF_UNIX, TYPE, 0, pair));
+  return { own: pair.readInt32LE(0), other: pair.readInt32LE(4) };
+}
+
+/**
+ * Listens at a path, which must be free. The socket gets 0777 less the umask.
+ * @returns the descriptor, closed at exec; no call waits on it
+ * @throws SystemCallError
+ */
+export function listenAt(path: string): number {
+  const address = Buffer.alloc(FAMILY_BYTES + PATH_BYTES);
+  address.writeUInt16LE(AF_UNIX);
+  if (address.write(path, FAMILY_BYTES) >= PATH_BYTES)
+    throw new Error(`cannot listen at ${path}: the path is too long`);
+  const descriptor = check('socket', libc.socket(AF_UNIX, TYPE, 0));
+  try {
+    check('bind', libc.bind(descriptor, address, address.length));
+    check('listen', libc.listen(descriptor, BACKLOG));
+    return descriptor;
+  } catch (error) {
+    closeSync(descriptor);
+    throw error;
+  }
+}
