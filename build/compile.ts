@@ -36,3 +36,26 @@ export function requireSameCode(flags: readonly string[]): void {
   if (theirs !== String(cachedDataVersionTag()))
     throw new Error(`cannot compile for a Node with ${flags.join(' ')}: this one has other flags of V8's`);
 }
+
+/** V8's header of compiled code: magic number, V8's version, the source, flags; 32 bits each (SerializedCodeData of V8). */
+const [BUILD_BYTES, FLAGS_AT] = [8, 12];
+
+/**
+ * Binds compiled code to flags, wherever there is some in the bytes. V8 takes none that was made without them, also where they make
+ * no difference to code, as the caller knows.
+ * @param bytes a piece of code, or a Node that carries many; they are changed
+ * @returns how many pieces there were
+ */
+export function bindToFlags(bytes: Buffer, flags: readonly string[]): number {
+  const script = "process.stdout.write(new vm.Script('').createCachedData())";
+  const theirs = execFileSync(process.execPath, [...flags, '-e', script], { env: {} });
+  const ours = new Script('').createCachedData();
+  const build = ours.subarray(0, BUILD_BYTES);
+  let pieces = 0;
+  for (let at = bytes.indexOf(build); at !== -1; at = bytes.indexOf(build, at + BUILD_BYTES)) {
+    if (bytes.readUInt32LE(at + FLAGS_AT) !== ours.readUInt32LE(FLAGS_AT)) continue;
+    bytes.writeUInt32LE(theirs.readUInt32LE(FLAGS_AT), at + FLAGS_AT);
+    pieces++;
+  }
+  return pieces;
+}

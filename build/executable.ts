@@ -8,9 +8,9 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { bundleMain, bundleParts } from './bundle.ts';
-import { compileWhole, requireSameCode } from './compile.ts';
+import { bindToFlags, compileWhole, requireSameCode } from './compile.ts';
 import { requireProgram } from './debian.ts';
-import { CHANGES, copyRuntime } from './runtime.ts';
+import { CHANGES, copyRuntime, NO_REHASH } from './runtime.ts';
 
 export const DIST = fileURLToPath(new URL('../dist', import.meta.url));
 export const ENTRYPOINT = join(DIST, 'tazpod-entrypoint');
@@ -27,6 +27,7 @@ export const SEA_CONFIGURATION = {
   // NODE_OPTIONS would run the environment's code as root.
   execArgvExtension: 'none',
   execArgv: [
+    NO_REHASH,
     '--disable-sigusr1', // SIGUSR1 is the command's; it opens no inspector
     '--openssl-config=/dev/null', // nor does OPENSSL_CONF load a provider as root
     '--v8-pool-size=0', // three threads less that idle in every container
@@ -71,7 +72,7 @@ export async function buildExecutable(rpath?: string): Promise<Built> {
   await using work = await temporaryDirectory();
   const stripped = await copyRuntime(join(work.path, 'node'));
   await writeFile(join(work.path, 'program.cjs'), main);
-  requireSameCode(SEA_CONFIGURATION.execArgv);
+  requireSameCode(SEA_CONFIGURATION.execArgv.filter((flag) => flag !== NO_REHASH));
   const assets = await writeAssets(work.path, parts);
   const made = join(work.path, basename(ENTRYPOINT));
   await writeFile(
@@ -131,7 +132,9 @@ async function writeAssets(
 ): Promise<Record<string, string>> {
   const assets: Record<string, string> = {};
   for (const { name, text } of parts) {
-    const files = { [`${name}.js`]: text, [`${name}.code`]: compileWhole(text, name) };
+    const code = compileWhole(text, name);
+    bindToFlags(code, [NO_REHASH]);
+    const files = { [`${name}.js`]: text, [`${name}.code`]: code };
     for (const [file, contents] of Object.entries(files)) {
       assets[file] = join(directory, file);
       await writeFile(assets[file], contents);

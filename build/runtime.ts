@@ -1,8 +1,9 @@
-// The Node that becomes our executable: a copy of the one that runs here, without symbols, and with two things of it changed.
-// Both are changed in the file, since both act before any line or flag of ours could.
+// The Node that becomes our executable: a copy of the one that runs here, without symbols, and with three things of it changed.
+// They are changed in the file, since they act before any line or flag of ours could.
 
 import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { execa } from 'execa';
+import { bindToFlags } from './compile.ts';
 
 /**
  * Variables that would reach into PID 1 before its first line, whatever its flags: it would take a descriptor of the
@@ -18,8 +19,18 @@ const UNHEEDED = ['NODE_CHANNEL_FD', 'NODE_UNIQUE_ID', 'NODE_DEBUG', 'NODE_COMPI
 const LOCK_CHECKS = 'synch_deadlock_detectionE';
 const [LOCK_CHECKS_OFF, LOCK_CHECKS_ABORT] = [0, 2]; // absl::OnDeadlockCycle
 
+/**
+ * With this flag V8 keeps the hashes of strings that are in Node's snapshot. Without it each start makes new ones, which nobody can
+ * foresee, and looks for three prime numbers for that: a sixth of the time until our first line. They are for those whose keys are
+ * chosen by others, such as a web site's visitors, who could choose ones that collide. Ours are chosen by the operator, in requests
+ * of a few kilobytes (lib/protocol.ts), and by whoever sealed the vault: somebody else's, opened with a passphrase of theirs, can
+ * keep the tool busy until it is interrupted, and no more. V8 would not take the code that is compiled into Node, for it was
+ * compiled without the flag: in our copy it is bound to it.
+ */
+export const NO_REHASH = '--no-rehash-snapshot';
+
 /** What is changed: an executable that was made with other changes is out of date. */
-export const CHANGES = [...UNHEEDED, LOCK_CHECKS];
+export const CHANGES = [...UNHEEDED, LOCK_CHECKS, NO_REHASH];
 
 /**
  * Makes the copy at `path`.
@@ -33,6 +44,7 @@ export async function copyRuntime(path: string): Promise<boolean> {
   const program = await readFile(path);
   overwriteNames(program);
   turnLockChecksOff(program, symbolAddress(await readFile(process.execPath), LOCK_CHECKS));
+  if (bindToFlags(program, [NO_REHASH]) === 0) throw new Error('cannot find the code that is compiled into this Node');
   await writeFile(path, program);
   return !strip.failed;
 }

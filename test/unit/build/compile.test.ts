@@ -1,9 +1,10 @@
 // Code that is compiled ahead of time: all of a text's functions, so that none is parsed when it is first called.
 
+import { execFileSync } from 'node:child_process';
 import { Script } from 'node:vm';
 import { expect, test } from 'vitest';
 
-import { compileWhole, requireSameCode } from '../../../build/compile.ts';
+import { bindToFlags, compileWhole, requireSameCode } from '../../../build/compile.ts';
 
 test('holds every function, also those that nobody has called yet', () => {
   const text =
@@ -29,3 +30,18 @@ test('is refused for a Node with flags that V8 binds code to', () => {
   expect(() => requireSameCode(['--v8-pool-size=0'])).not.toThrow();
   expect(() => requireSameCode(['--no-opt'])).toThrow(/^cannot compile for a Node with --no-opt/);
 });
+
+test('is taken by a Node with the flags that it was bound to, and by no other', () => {
+  const code = compileWhole('(function () {})', 'text');
+  const bytes = Buffer.concat([Buffer.from('before'), code, code]);
+  expect(bindToFlags(bytes, ['--no-rehash-snapshot'])).toBe(2);
+  expect(isTakenBy(['--no-rehash-snapshot'], bytes.subarray(-code.length))).toBe(true);
+  expect(isTakenBy([], bytes.subarray(-code.length))).toBe(false);
+});
+
+function isTakenBy(flags: readonly string[], code: Buffer): boolean {
+  const script = `
+    const cachedData = require('node:fs').readFileSync(0);
+    process.stdout.write(String(new vm.Script('(function () {})', { filename: 'text', cachedData }).cachedDataRejected))`;
+  return execFileSync(process.execPath, [...flags, '-e', script], { input: code, encoding: 'utf8' }) === 'false';
+}
