@@ -26,8 +26,6 @@ const POSIX_SPAWN_SETSID = 0x80;
 const F_DUPFD_CLOEXEC = 1030;
 /** Larger than both structures on any glibc (336 and 80 bytes on x86-64). */
 const STRUCTURE_BYTES = 512;
-/** Above what a child is given: descriptors are parked here so that none is overwritten before it was copied. */
-const PARKING = 64;
 
 export interface Process {
   /** Looked up in PATH where it holds no slash. */
@@ -93,12 +91,15 @@ function spawn({ file, args, environment, descriptors, foreground, session = fal
 
   const actions = Buffer.alloc(STRUCTURE_BYTES);
   checkErrno('posix_spawn_file_actions_init', libc.posix_spawn_file_actions_init(actions));
+  // Descriptors are parked above what the child is given, so that none is overwritten before it was copied. Not far above: beyond 64
+  // the kernel makes its table larger, and where we have threads it waits some ten milliseconds for that (synchronize_rcu).
+  const parking = Math.max(...descriptors.keys()) + 1;
   const parked: number[] = [];
   try {
     for (const [target, own] of descriptors) {
       let source = own;
       if (source !== target) {
-        source = check('fcntl', libc.fcntl(own, F_DUPFD_CLOEXEC, PARKING));
+        source = check('fcntl', libc.fcntl(own, F_DUPFD_CLOEXEC, parking));
         parked.push(source);
       }
       // The same number twice takes close-on-exec off, which Node has put on every descriptor that it inherited.
