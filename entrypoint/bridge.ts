@@ -13,7 +13,7 @@ import type { Enclave } from './enclave.ts';
 import { isEmpty } from './listing.ts';
 import type { Log } from './log.ts';
 import { attach, cloneMount } from './mount.ts';
-import { deviceName, readMounts } from './mountinfo.ts';
+import { deviceName, mountsAt } from './mountinfo.ts';
 import { asOperator, type Operator } from './operator.ts';
 import { unmount } from './unmount.ts';
 
@@ -111,7 +111,7 @@ function openSource(enclave: Enclave, operator: Operator): Directory {
 
 function mountBridge(home: Directory, source: Directory, enclave: Enclave, operator: Operator, log: Log): Bridge {
   const device = deviceName(enclave.device);
-  if (readMounts().some((mount) => mount.device === device && mount.point.equals(Buffer.from(BRIDGE_TARGET)))) {
+  if (mountsAt(BRIDGE_TARGET).some((mount) => mount.device === device)) {
     return { kind: 'mount', mount: Directory.open(BRIDGE_TARGET), covers: false };
   }
   asOperator(operator, () => makeTarget(home, log));

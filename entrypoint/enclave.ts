@@ -11,7 +11,7 @@ import { Directory } from './directory.ts';
 import { isEmpty } from './listing.ts';
 import type { Log } from './log.ts';
 import { attach, createTmpfs } from './mount.ts';
-import { readMounts, type Mount } from './mountinfo.ts';
+import { mountsAt, type Mount } from './mountinfo.ts';
 import type { Operator } from './operator.ts';
 import { unmount, unmountDevice } from './unmount.ts';
 import { wipe } from './wipe.ts';
@@ -106,7 +106,7 @@ function mountedFileSystem(): string | undefined {
 
 /** What is mounted at the enclave's path, the uppermost. */
 function enclaveMount(): Mount | undefined {
-  return readMounts().findLast((mount) => mount.point.equals(Buffer.from(ENCLAVE)));
+  return mountsAt(ENCLAVE).at(-1);
 }
 
 function openMountPoint(home: Directory, operator: Operator, log: Log): Directory {

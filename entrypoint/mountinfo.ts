@@ -22,6 +22,17 @@ export function readMounts(pid: number | 'self' = 'self'): Mount[] {
   return readFileSync(`/proc/${pid}/mountinfo`, 'latin1').split('\n').flatMap(parseLine);
 }
 
+/**
+ * What is mounted at a path, the uppermost last.
+ * @param path of letters, digits, dots, hyphens and slashes: what the kernel would not escape
+ */
+export function mountsAt(path: string): Mount[] {
+  // The boot asks this again and again: only the lines that may be meant are taken apart.
+  const lines = readFileSync('/proc/self/mountinfo', 'latin1').split('\n');
+  const mounts = lines.filter((line) => line.includes(` ${path} `)).flatMap(parseLine);
+  return mounts.filter(({ point }) => point.equals(Buffer.from(path)));
+}
+
 /** What is mounted at the path, or above it: the uppermost. */
 export function mountOf(path: string): Mount | undefined {
   const bytes = Buffer.from(path.endsWith('/') ? path : `${path}/`);

@@ -108,8 +108,11 @@ export class Supervisor {
     try {
       const operator = this.#becomeInit();
       const environment = operatorEnvironment(environmentBytes(), operator);
-      this.#prepare(operator, environment);
-      await this.#unlock(operator);
+      this.#beginServing(operator, environment);
+      // First of all, for its worker takes longest to be ready; what is made meanwhile is made before it is served.
+      const unlocked = this.#unlock(operator);
+      this.#prepare(operator);
+      await unlocked;
       await this.#runUnlockedHooks();
       const exit = await this.#runCommand(operator, environment);
       await this.#vault?.runLastHooks();
@@ -159,8 +162,7 @@ export class Supervisor {
     return operator;
   }
 
-  #prepare(operator: Operator, environment: readonly Buffer[]): void {
-    prepareIdentity(operator, this.#log);
+  #beginServing(operator: Operator, environment: readonly Buffer[]): void {
     const claim = claimRuntimeDirectory(this.#log);
     if (claim === 'taken') {
       this.#log.warn('another tazpod-entrypoint serves this container: this one is an init without a vault');
@@ -179,6 +181,11 @@ export class Supervisor {
       this.#log,
     );
     if (claim === 'ours') this.#vault.server.listen(operator);
+  }
+
+  #prepare(operator: Operator): void {
+    prepareIdentity(operator, this.#log);
+    if (this.#vault === undefined) return;
     restoreAside(operator);
     try {
       prepareMountPoint(operator, this.#log);
