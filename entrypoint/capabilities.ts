@@ -3,7 +3,7 @@
 import { constants } from 'node:os';
 
 import { TazpodError, errnoName } from '../lib/errors.ts';
-import { check, libc, systemCall } from './native.ts';
+import { systemCall } from './native.ts';
 
 const NUMBERS = {
   CHOWN: 0,
@@ -35,7 +35,7 @@ const EFFECTIVE = 0;
 const PERMITTED = 4;
 const PR_CAPBSET_DROP = 24;
 const PR_CAP_AMBIENT = 47;
-const PR_CAP_AMBIENT_CLEAR_ALL = 4n;
+const PR_CAP_AMBIENT_CLEAR_ALL = 4;
 const PR_SET_NO_NEW_PRIVS = 38;
 
 /** Whether the capability is in the main thread's effective set. */
@@ -95,13 +95,13 @@ export function requireCapabilities(): void {
  * and leaves what PID 1 itself has; and no capability passes by way of the ambient set.
  */
 export function confineChildren(): void {
-  check('prctl', libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0n, 0n, 0n));
+  systemCall('prctl', PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL);
   try {
-    check('prctl', libc.prctl(PR_CAPBSET_DROP, BigInt(NUMBERS.SYS_ADMIN), 0n, 0n, 0n));
+    systemCall('prctl', PR_CAPBSET_DROP, NUMBERS.SYS_ADMIN);
   } catch (error) {
     // Without SETPCAP, and so not as root: there is nothing to inherit, unless by a set-user-ID program.
     if (errnoName(error) !== 'EPERM') throw error;
-    if (hasCapability('SYS_ADMIN')) check('prctl', libc.prctl(PR_SET_NO_NEW_PRIVS, 1n, 0n, 0n, 0n));
+    if (hasCapability('SYS_ADMIN')) systemCall('prctl', PR_SET_NO_NEW_PRIVS, 1);
   }
 }
 

@@ -5,11 +5,11 @@ import { closeSync } from 'node:fs';
 
 import {
   addressOf,
-  check,
   environmentEntries,
   lastErrno,
   libc,
   removeEnvironmentEntry,
+  systemCall,
   SystemCallError,
 } from './native.ts';
 import type { Operator } from './operator.ts';
@@ -40,7 +40,7 @@ export function takePassphrase(): number | 'too long' | undefined {
 
 function pipeHolding(value: Buffer): number {
   const ends = Buffer.alloc(8);
-  check('pipe2', libc.pipe2(ends, O_CLOEXEC));
+  systemCall('pipe2', ends, O_CLOEXEC);
   const [readEnd, writeEnd] = [ends.readInt32LE(0), ends.readInt32LE(4)];
   // A file's passphrase may end in a newline, which its reader drops: this newline is there to be dropped.
   for (const part of [value, Buffer.from('\n')]) {

@@ -3,7 +3,7 @@
 
 import { closeSync } from 'node:fs';
 
-import { check, libc, ReadinessPoll } from './native.ts';
+import { libc, ReadinessPoll, systemCall } from './native.ts';
 import { printable } from './printable.ts';
 
 const O_CLOEXEC = 0o2000000;
@@ -35,7 +35,7 @@ export class HookOutput {
   constructor(tell: (line: string) => void) {
     this.#tell = tell;
     const ends = Buffer.alloc(8);
-    check('pipe2', libc.pipe2(ends, O_CLOEXEC));
+    systemCall('pipe2', ends, O_CLOEXEC);
     [this.#readEnd, this.#writeEnd] = [ends.readInt32LE(0), ends.readInt32LE(4)];
     this.#poll = new ReadinessPoll(this.#readEnd, () => {
       this.#take(READS_IN_A_ROW);

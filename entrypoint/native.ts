@@ -19,31 +19,22 @@ import { getSystemErrorMessage, getSystemErrorName } from 'node:util';
 const signatures = {
   __errno_location: { arguments: [], return: 'pointer' },
   _exit: { arguments: ['int32'], return: 'void' },
-  bind: { arguments: ['int32', 'pointer', 'uint32'], return: 'int32' },
   explicit_bzero: { arguments: ['pointer', 'uint64'], return: 'void' },
   fchownat: { arguments: ['int32', 'pointer', 'uint32', 'uint32', 'int32'], return: 'int32' },
   fcntl: { arguments: ['int32', 'int32', 'int32'], return: 'int32' },
   getdents64: { arguments: ['int32', 'pointer', 'uint64'], return: 'int64' },
   getpgrp: { arguments: [], return: 'int32' },
-  flock: { arguments: ['int32', 'int32'], return: 'int32' },
   inotify_add_watch: { arguments: ['int32', 'pointer', 'uint32'], return: 'int32' },
   inotify_init1: { arguments: ['int32'], return: 'int32' },
   isatty: { arguments: ['int32'], return: 'int32' },
   kill: { arguments: ['int32', 'int32'], return: 'int32' },
-  listen: { arguments: ['int32', 'int32'], return: 'int32' },
   madvise: { arguments: ['uint64', 'uint64', 'int32'], return: 'int32' },
   malloc_trim: { arguments: ['uint64'], return: 'int32' },
-  pipe2: { arguments: ['pointer', 'int32'], return: 'int32' },
-  prctl: { arguments: ['int32', 'uint64', 'uint64', 'uint64', 'uint64'], return: 'int32' },
   pthread_sigmask: { arguments: ['int32', 'pointer', 'pointer'], return: 'int32' },
   read: { arguments: ['int32', 'pointer', 'uint64'], return: 'int64' },
   renameat: { arguments: ['int32', 'pointer', 'int32', 'pointer'], return: 'int32' },
-  sigaddset: { arguments: ['pointer', 'int32'], return: 'int32' },
-  sigemptyset: { arguments: ['pointer'], return: 'int32' },
   sigtimedwait: { arguments: ['pointer', 'pointer', 'pointer'], return: 'int32' },
   signal: { arguments: ['int32', 'pointer'], return: 'pointer' },
-  socket: { arguments: ['int32', 'int32', 'int32'], return: 'int32' },
-  socketpair: { arguments: ['int32', 'int32', 'int32', 'pointer'], return: 'int32' },
   statx: { arguments: ['int32', 'pointer', 'int32', 'uint32', 'pointer'], return: 'int32' },
   syscall: {
     arguments: ['int64', 'int64', 'int64', 'int64', 'int64', 'int64', 'int64'],
@@ -102,6 +93,11 @@ function lookedUpLate<T extends FunctionDefinitions>(definitions: T): WrappedFun
   return functions as WrappedFunctionsFromDefinitions<T>;
 }
 
+/** Looks up what PID 1 calls when signals come and children end, at a moment when nobody waits for it. */
+export function lookUpForLater(): void {
+  for (const name of ['kill', 'waitid', 'waitpid', '_exit'] as const) void libc[name];
+}
+
 const errnoLocation = libc.__errno_location();
 
 /** The calling thread's `errno`. */
@@ -148,11 +144,38 @@ export function addressOf(buffer: Buffer): bigint {
   return getRawPointer(buffer);
 }
 
-// Calls that glibc 2.36 has no function for, or one that does more than the call. From 424 on the numbers are the
+// Calls that glibc 2.36 has no function for, or one that does more than the call; and those that are made once or twice on the
+// way to the command, for node:ffi makes some forty system calls itself to look up a function. From 424 on the numbers are the
 // same on every architecture (syscalls(2)).
 const NUMBERS = {
-  x64: { capget: 125, capset: 126, setgroups: 116, setresuid: 117, setresgid: 119 },
-  arm64: { capget: 90, capset: 91, setgroups: 159, setresuid: 147, setresgid: 149 },
+  x64: {
+    bind: 49,
+    capget: 125,
+    capset: 126,
+    flock: 73,
+    listen: 50,
+    pipe2: 293,
+    prctl: 157,
+    setgroups: 116,
+    setresgid: 119,
+    setresuid: 117,
+    socket: 41,
+    socketpair: 53,
+  },
+  arm64: {
+    bind: 200,
+    capget: 90,
+    capset: 91,
+    flock: 32,
+    listen: 201,
+    pipe2: 59,
+    prctl: 167,
+    setgroups: 159,
+    setresgid: 149,
+    setresuid: 147,
+    socket: 198,
+    socketpair: 199,
+  },
 }[process.arch as 'x64' | 'arm64'];
 const SYSCALLS = {
   ...NUMBERS,
@@ -188,7 +211,8 @@ export function systemCall(name: keyof typeof SYSCALLS, ...args: readonly (numbe
 export function signalSet(which: 'all' | 'none' | number): Buffer {
   if (which === 'all') return Buffer.alloc(128, 0xff);
   const set = Buffer.alloc(128);
-  if (which !== 'none') libc.sigaddset(set, which);
+  // A bit for each, from 1 on, in words of 64 bits.
+  if (which !== 'none') set.writeUInt8(1 << ((which - 1) % 8), (which - 1) >> 3);
   return set;
 }
 

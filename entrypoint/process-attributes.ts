@@ -1,7 +1,7 @@
 // What prctl(2) sets on PID 1 itself. A change of credentials resets two of them, so that they are applied again after it.
 
 import { errnoName } from '../lib/errors.ts';
-import { addressOf, check, cString, libc } from './native.ts';
+import { cString, systemCall } from './native.ts';
 
 const PR_SET_PDEATHSIG = 1;
 const PR_SET_DUMPABLE = 4;
@@ -18,13 +18,13 @@ export function setParentDeathSignal(signal: number): void {
 
 /** What `ps` and /proc/PID/comm call us, instead of the runtime's name. At most 15 bytes. */
 export function nameProcess(name: string): void {
-  check('prctl', libc.prctl(PR_SET_NAME, addressOf(cString(name)), 0n, 0n, 0n));
+  systemCall('prctl', PR_SET_NAME, cString(name));
 }
 
 /** Keeps the operator from /proc/PID/mem, /proc/PID/environ and ptrace(2), and sets the parent-death signal (again). */
 export function applyAttributes(): void {
-  check('prctl', libc.prctl(PR_SET_DUMPABLE, 0n, 0n, 0n, 0n));
-  check('prctl', libc.prctl(PR_SET_PDEATHSIG, BigInt(parentDeathSignal), 0n, 0n, 0n));
+  systemCall('prctl', PR_SET_DUMPABLE);
+  systemCall('prctl', PR_SET_PDEATHSIG, parentDeathSignal);
 }
 
 /**
@@ -33,7 +33,7 @@ export function applyAttributes(): void {
  */
 export function becomeSubreaper(): boolean {
   try {
-    check('prctl', libc.prctl(PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n));
+    systemCall('prctl', PR_SET_CHILD_SUBREAPER, 1);
     return true;
   } catch (error) {
     if (errnoName(error) !== 'EINVAL') throw error;

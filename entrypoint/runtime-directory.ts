@@ -9,7 +9,7 @@ import { hasCapability } from './capabilities.ts';
 import { Directory } from './directory.ts';
 import type { Log } from './log.ts';
 import { attach, createTmpfs } from './mount.ts';
-import { check, libc } from './native.ts';
+import { systemCall } from './native.ts';
 
 const LOCK_FILE = `${RUNTIME_DIRECTORY}/lock`;
 const LOCK_EX = 2;
@@ -49,7 +49,7 @@ function lockHome(): boolean {
 function lock(path: string, flags: number): boolean {
   const descriptor = openSync(path, flags | constants.O_NOFOLLOW, 0o600);
   try {
-    check('flock', libc.flock(descriptor, LOCK_EX | LOCK_NB));
+    systemCall('flock', descriptor, LOCK_EX | LOCK_NB);
     return true;
   } catch (error) {
     closeSync(descriptor);

@@ -12,8 +12,7 @@ export function isTerminal(descriptor: number): boolean {
  * ours to hand over (tcsetpgrp(3)).
  */
 export function foregroundTerminal(): number | undefined {
-  const group = libc.getpgrp();
-  return [0, 1, 2].find((descriptor) => isTerminal(descriptor) && libc.tcgetpgrp(descriptor) === group);
+  return [0, 1, 2].find((descriptor) => isTerminal(descriptor) && libc.tcgetpgrp(descriptor) === libc.getpgrp());
 }
 
 /** Takes the foreground back after the command. (We are in the background then, and ignore the SIGTTOU of it.) */

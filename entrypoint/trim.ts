@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 
 import { errnoName } from '../lib/errors.ts';
 import type { Follower } from './keeper.ts';
-import { collectGarbage, libc, setEngineFlags } from './native.ts';
+import { collectGarbage, libc, lookUpForLater, setEngineFlags } from './native.ts';
 
 /** A command that ends sooner is not kept waiting by this, which takes some ten milliseconds. */
 const AFTER = 100; // ms
@@ -33,7 +33,6 @@ export class Trim implements Follower, Disposable {
   #timer: NodeJS.Timeout | undefined;
 
   constructor() {
-    setEngineFlags(COMPILE_ONCE);
     this.#soon();
   }
 
@@ -57,6 +56,9 @@ export class Trim implements Follower, Disposable {
   #soon = (): void => {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
+      lookUpForLater();
+      // Not before: Node's own compiled code, of which the start loads some, is for an engine without these.
+      setEngineFlags(COMPILE_ONCE);
       const pages = filePages();
       collectGarbage();
       libc.malloc_trim(0n);

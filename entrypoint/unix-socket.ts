@@ -3,7 +3,7 @@
 
 import { closeSync } from 'node:fs';
 
-import { check, libc } from './native.ts';
+import { systemCall } from './native.ts';
 
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
@@ -18,7 +18,7 @@ const BACKLOG = 511;
 /** Two descriptors that are connected with each other, closed at exec; no call waits on them. A worker inherits one. */
 export function connectPair(): { readonly own: number; readonly other: number } {
   const pair = Buffer.alloc(8);
-  check('socketpair', libc.socketpair(AF_UNIX, TYPE, 0, pair));
+  systemCall('socketpair', AF_UNIX, TYPE, 0, pair);
   return { own: pair.readInt32LE(0), other: pair.readInt32LE(4) };
 }
 
@@ -32,10 +32,10 @@ export function listenAt(path: string): number {
   address.writeUInt16LE(AF_UNIX);
   if (address.write(path, FAMILY_BYTES) >= PATH_BYTES)
     throw new Error(`cannot listen at ${path}: the path is too long`);
-  const descriptor = check('socket', libc.socket(AF_UNIX, TYPE, 0));
+  const descriptor = systemCall('socket', AF_UNIX, TYPE, 0);
   try {
-    check('bind', libc.bind(descriptor, address, address.length));
-    check('listen', libc.listen(descriptor, BACKLOG));
+    systemCall('bind', descriptor, address, address.length);
+    systemCall('listen', descriptor, BACKLOG);
     return descriptor;
   } catch (error) {
     closeSync(descriptor);
