@@ -13,6 +13,7 @@ const AFTER = 100; // ms
 /** What the collector leaves to the event loop brings pages back: it is done by then. */
 const LATER = 10; // ms
 const MADV_DONTNEED = 4;
+const MADV_NOHUGEPAGE = 15;
 /**
  * What has run often V8 would compile again and again, for speed: here that is a few lines for each unlock, which never earn
  * back the machine code and the notes that it keeps. Its first, plain compiler stays: signals are faster for it, and it has
@@ -81,9 +82,12 @@ function filePages(): Range[] {
   return ranges.sort((a, b) => Number(a.length - b.length));
 }
 
-/** Unmaps the pages (madvise(2), proc_pid_smaps(5)). */
+/** Unmaps the pages (madvise(2), proc_pid_smaps(5)). Those that come back come in small pieces, not two megabytes for one touch. */
 function drop(pages: readonly Range[]): void {
-  for (const { address, length } of pages) libc.madvise(address, length, MADV_DONTNEED);
+  for (const { address, length } of pages) {
+    libc.madvise(address, length, MADV_NOHUGEPAGE);
+    libc.madvise(address, length, MADV_DONTNEED);
+  }
 }
 
 /** What smaps says of each mapping; nothing where there is no such file: then the pages stay. */
