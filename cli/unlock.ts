@@ -48,12 +48,15 @@ export function tellUnlocked(unlocked: Unlocked, output: Output): void {
  */
 export async function unlockVault(call: Call, beforeCommit: () => void = () => {}): Promise<Unlocked> {
   const { given, output } = call;
-  using passphrase = await givenPassphrase(call);
   const reading = beginVaultFile(VAULT_FILE);
+  reading.catch(() => undefined);
+  using passphrase = await givenPassphrase(call);
   const opening = passphrase && reading.then((sealed) => sealed && inFile(VAULT_FILE, openVault(sealed, passphrase)));
   const loading = reading.then(loadExtraction);
   // Their failures are met where they are awaited; until then they must not count as unhandled.
-  for (const early of [reading, opening, loading]) early?.catch(() => undefined);
+  for (const early of [opening, loading]) early?.catch(() => undefined);
+  // The key takes longest, and a connection some time to be made: the key first.
+  await reading.catch(() => undefined);
 
   using client = await ControlClient.of(given);
   const { device, cached } = await client.request({ op: 'open' });
