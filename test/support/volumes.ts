@@ -69,14 +69,14 @@ export class Volumes implements AsyncDisposable {
     const { stdout } = await execa('docker', ['cp', `${this.#keeper}:${VAULT_FILE}`, '-'], { buffer: false }).pipe(
       'tar',
       ['--extract', '--to-stdout'],
-      { encoding: 'buffer' },
+      BYTES,
     );
     return openVault(Buffer.from(stdout), passphrase);
   }
 
   /** All of the workspace, names and contents, as a tar archive. */
   async workspace(): Promise<Buffer> {
-    const { stdout } = await execa('docker', ['cp', `${this.#keeper}:${WORKSPACE}`, '-'], { encoding: 'buffer' });
+    const { stdout } = await execa('docker', ['cp', `${this.#keeper}:${WORKSPACE}`, '-'], BYTES);
     return Buffer.from(stdout);
   }
 
@@ -84,6 +84,9 @@ export class Volumes implements AsyncDisposable {
     await docker(['rm', '--force', '--volumes', this.#keeper]);
   }
 }
+
+/** Every one of them: a vault may end in the byte of a newline. */
+const BYTES = { encoding: 'buffer', stripFinalNewline: false } as const;
 
 /** A directory, its path ending in a slash, or a regular file, in the blocks of a tar archive. */
 function member(path: string, mode: number, owner: number, contents: Uint8Array = new Uint8Array()): Buffer {

@@ -15,6 +15,8 @@ const text = (bytes: number): Buffer => Buffer.alloc(bytes, 'a line of text, and
 /** Of lengths that are no multiple of anything; the largest holds several members. */
 const contents = (): Buffer[] => [text(700), noise(1_700_003), text(1_300_001), Buffer.alloc(0), noise(13), text(77)];
 
+const BYTES = { encoding: 'buffer', stripFinalNewline: false } as const;
+
 const zipped = async (...what: Parameters<typeof gzip>): Promise<Buffer> => Buffer.concat(await gzip(...what));
 
 describe('a stream of several members', () => {
@@ -23,7 +25,7 @@ describe('a stream of several members', () => {
   });
 
   test('is read by GNU gzip as the bytes that went in', async () => {
-    const { stdout } = await execa('gzip', ['-dc'], { input: await zipped(contents()), encoding: 'buffer' });
+    const { stdout } = await execa('gzip', ['-dc'], { input: await zipped(contents()), ...BYTES });
     expect(Buffer.from(stdout).equals(Buffer.concat(contents()))).toBe(true);
   });
 

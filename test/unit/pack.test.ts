@@ -69,6 +69,8 @@ function sample(): ReturnType<typeof temporaryDirectory> {
   return directory;
 }
 
+const BYTES = { encoding: 'buffer', stripFinalNewline: false } as const;
+
 describe('a directory that is packed and extracted', () => {
   test('is the same, but for setuid, setgid and sticky bits', async () => {
     using directory = sample();
@@ -331,9 +333,7 @@ describe('other tools', () => {
     writeFileSync(at('caf\u00e9'), 'x', { mode: 0o640 });
     symlinkSync('café', at('link'));
     linkSync(at('café'), at('hard'));
-    const tar = execaSync('tar', ['-czf', '-', `--format=${format}`, '-C', directory.path, '.'], {
-      encoding: 'buffer',
-    });
+    const tar = execaSync('tar', ['-czf', '-', `--format=${format}`, '-C', directory.path, '.'], BYTES);
     await extractArchive(Buffer.from(tar.stdout), { directory: target.path, limits, digestKey });
     expect(treeOf(target.path)).toEqual(treeOf(directory.path));
   });
@@ -347,7 +347,7 @@ describe('other tools', () => {
     writeFileSync(at('café'), 'x', { mode: 0o400 });
     symlinkSync('café', at('link'));
     const script = `import sys,tarfile\nt=tarfile.open(fileobj=sys.stdout.buffer,mode='w|gz',format=tarfile.${format})\nt.add(sys.argv[1],'.')\nt.close()`;
-    const tar = execaSync('python3', ['-c', script, directory.path], { encoding: 'buffer' });
+    const tar = execaSync('python3', ['-c', script, directory.path], BYTES);
     await extractArchive(Buffer.from(tar.stdout), { directory: target.path, limits, digestKey });
     expect(treeOf(target.path)).toEqual(treeOf(directory.path));
   });
