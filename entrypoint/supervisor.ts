@@ -269,7 +269,7 @@ export class Supervisor {
     this.#commandRuns.resolve();
     this.#vault?.server.serve();
     void this.#log.load();
-    using trim = new Trim();
+    using trim = new Trim(() => this.#vault?.keeper.isBusy ?? false);
     this.#vault?.keeper.follow(trim);
     const exit = (await Promise.race([ended, this.#stop.givenUp])) ?? { signal: SIGKILL };
     this.#command = undefined;

@@ -10,6 +10,8 @@ import { collectGarbage, libc, lookUpForLater, setEngineFlags } from './native.t
 
 /** A command that ends sooner is not kept waiting by this, which takes some ten milliseconds. */
 const AFTER = 100; // ms
+/** Nor is a client that unlocks, saves or locks: its turn is waited for, by a look now and then. */
+const WHILE_BUSY = 1000; // ms
 /** What the collector leaves to the event loop brings pages back: it is done by then. */
 const LATER = 10; // ms
 const MADV_DONTNEED = 4;
@@ -31,9 +33,12 @@ interface Range {
  * would let what those leave pile up, for it is told to wake nobody (build/executable.ts).
  */
 export class Trim implements Follower, Disposable {
+  readonly #isBusy: () => boolean;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor() {
+  /** @param isBusy whether a client waits for PID 1 */
+  constructor(isBusy: () => boolean) {
+    this.#isBusy = isBusy;
     this.#soon();
   }
 
@@ -54,9 +59,13 @@ export class Trim implements Follower, Disposable {
     this.#soon = () => {};
   }
 
-  #soon = (): void => {
+  #soon = (after = AFTER): void => {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
+      if (this.#isBusy()) {
+        this.#soon(WHILE_BUSY);
+        return;
+      }
       lookUpForLater();
       // Not before: Node's own compiled code, of which the start loads some, is for an engine without these.
       setEngineFlags(COMPILE_ONCE);
@@ -65,7 +74,7 @@ export class Trim implements Follower, Disposable {
       libc.malloc_trim(0n);
       // In a turn of its own, in which as good as nothing is done: what runs afterwards brings its pages back.
       this.#timer = setTimeout(() => drop(pages), LATER);
-    }, AFTER);
+    }, after);
   };
 }
 
