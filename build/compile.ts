@@ -1,5 +1,6 @@
-// A program's text compiled ahead of time, all of its functions: V8's own code cache, which a single executable can carry too, holds
-// only what runs when the file is loaded, and each other function would be parsed when it is first called.
+// A program's text compiled ahead of time, all of its functions, for a Node with our flags. V8's own code cache, which a single
+// executable can carry too, holds only what runs when the file is loaded, and each other function would be parsed when it is
+// first called.
 
 import { execFileSync } from 'node:child_process';
 import { setFlagsFromString, cachedDataVersionTag } from 'node:v8';

@@ -137,7 +137,8 @@ async function writeAssets(
   const assets: Record<string, string> = {};
   for (const { name, text } of parts) {
     const code = compileWhole(text, name);
-    bindToFlags(code, [NO_REHASH]);
+    // V8 would take other code for none, and compile in silence what runs.
+    if (bindToFlags(code, [NO_REHASH]) !== 1) throw new Error(`cannot bind the compiled code of ${name} to our flags`);
     const files = { [`${name}.js`]: text, [`${name}.code`]: code };
     for (const [file, contents] of Object.entries(files)) {
       assets[file] = join(directory, file);

@@ -1,4 +1,4 @@
-// What the tool needs of C and Node has not: prctl(2), and an end without Node's own. This is its only file that calls into C.
+// What the tool needs of C and Node has not: prctl(2), V8's flags while it runs, and an end without Node's own. This is its only file that calls into C.
 
 import { dlopen, getRawPointer, type FunctionDefinitions } from 'node:ffi';
 

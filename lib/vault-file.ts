@@ -19,9 +19,8 @@ export const READ = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCT
  * @throws TazpodError `configuration` when it is no regular file, cannot be read, or is itself a mount point
  */
 export async function readVaultFile(path: string): Promise<Buffer | undefined> {
-  return await (
-    await beginVaultFile(path)
-  )?.whole;
+  const reading = await beginVaultFile(path);
+  return await reading?.whole;
 }
 
 /** As `readVaultFile`, for who has something to do with its beginning. */
