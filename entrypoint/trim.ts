@@ -12,8 +12,6 @@ import { collectGarbage, libc, lookUpForLater, setEngineFlags } from './native.t
 const AFTER = 100; // ms
 /** Nor is a client that unlocks, saves or locks: its turn is waited for, by a look now and then. */
 const WHILE_BUSY = 1000; // ms
-/** What the collector leaves to the event loop brings pages back: it is done by then. */
-const LATER = 10; // ms
 const MADV_DONTNEED = 4;
 const MADV_NOHUGEPAGE = 15;
 /**
@@ -73,7 +71,7 @@ export class Trim implements Follower, Disposable {
       collectGarbage();
       libc.malloc_trim(0n);
       // In a turn of its own, in which as good as nothing is done: what runs afterwards brings its pages back.
-      this.#timer = setTimeout(() => drop(pages), LATER);
+      this.#timer = setTimeout(() => drop(pages));
     }, after);
   };
 }
