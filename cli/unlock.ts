@@ -14,6 +14,7 @@ import { beginVaultFile } from '../lib/vault-file.ts';
 import type { Call } from './call.ts';
 import { ControlClient } from './control-client.ts';
 import { enterEnclave } from './enclave-directory.ts';
+import { loadExtraction } from './extraction.ts';
 import { warnOfHooks } from './failed-hooks.ts';
 import { newPassphrase, type OpenedVault, openVault } from './opened-vault.ts';
 import { inFile } from './in-file.ts';
@@ -67,18 +68,22 @@ export async function unlockVault(call: Call, beforeCommit: () => void = () => {
   const sealed = await reading;
   using vault = sealed && (await (opening ?? inFile(VAULT_FILE, openVault(sealed, undefined))));
   const before = sealed ? baselineOf(await sealed.whole, '') : newBaseline();
-  const extracted = vault ? await fill(device, vault, output) : await fillNew(device, passphrase, output);
+  const extracted = vault
+    ? await fill(await loading, device, vault, output)
+    : await fillNew(device, passphrase, output);
   const baseline = { ...before, contents: extracted.contents };
   beforeCommit();
   const failedHooks = await commit(client, output, baseline);
   return { already: false, entries: extracted.entries, bytes: extracted.bytes, new: !sealed, failedHooks };
 }
 
-const loadExtraction = () => import('../lib/extract.ts');
-
 /** Extracts the vault into the enclave of `device`. */
-async function fill(device: number, { archive, key, passphrase }: OpenedVault, output: Output): Promise<Extracted> {
-  const { extractArchive } = await loadExtraction();
+async function fill(
+  { extractArchive }: Awaited<ReturnType<typeof loadExtraction>>,
+  device: number,
+  { archive, key, passphrase }: OpenedVault,
+  output: Output,
+): Promise<Extracted> {
   using line = output.progress();
   using enclave = enterEnclave(device);
   // The archive's permission bits hold, whatever mask the caller has.

@@ -4,6 +4,7 @@
 
 import type { ExitStatus } from '../lib/errors.ts';
 import type { Call } from './call.ts';
+import { loadExtraction } from './extraction.ts';
 import { inFile } from './in-file.ts';
 import { Interruption } from './interruption.ts';
 import { limitsOf } from './limits-option.ts';
@@ -20,10 +21,9 @@ export async function vaultExtract(call: Call): Promise<ExitStatus> {
   using passphrase = await givenPassphrase(call);
   const file = given.operand(0);
   const sealed = await beginSealedFile(file);
-  // What extraction needs is loaded while the key is derived.
   const [opened, { extractArchive }] = await Promise.all([
     inFile(file, openVault(sealed, passphrase)),
-    import('../lib/extract.ts'),
+    loadExtraction(),
   ]);
   using vault = opened;
   using interruption = new Interruption();

@@ -6,6 +6,7 @@ import { unpack, type Extracted, type UnpackOptions } from './unpack.ts';
 
 export { DEFAULT_LIMITS, type ArchiveLimits } from './limits.ts';
 export type { Extracted } from './unpack.ts';
+export { prepareGunzip } from './gunzip.ts';
 
 /**
  * Extracts a tar.gz whose seal has been verified.
