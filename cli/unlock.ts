@@ -4,7 +4,7 @@
 
 import { type Baseline, encodeBaseline } from '../lib/baseline.ts';
 import { type ExitStatus, reasonOf } from '../lib/errors.ts';
-import type { Extracted } from '../lib/extract.ts';
+import type { Extracted, Extractor } from '../lib/extract.ts';
 import { DEFAULT_LIMITS } from '../lib/limits.ts';
 import { BRIDGE_TARGET, ENCLAVE, VAULT_FILE, WORKSPACE } from '../lib/paths.ts';
 import type { HookFailure } from '../lib/protocol.ts';
@@ -14,7 +14,7 @@ import { beginVaultFile } from '../lib/vault-file.ts';
 import type { Call } from './call.ts';
 import { ControlClient } from './control-client.ts';
 import { enterEnclave } from './enclave-directory.ts';
-import { loadExtraction } from './extraction.ts';
+import { extractHere, prepareExtraction } from './extraction.ts';
 import { warnOfHooks } from './failed-hooks.ts';
 import { newPassphrase, type OpenedVault, openVault } from './opened-vault.ts';
 import { inFile } from './in-file.ts';
@@ -53,9 +53,9 @@ export async function unlockVault(call: Call, beforeCommit: () => void = () => {
   reading.catch(() => undefined);
   using passphrase = await givenPassphrase(call);
   const opening = passphrase && reading.then((sealed) => sealed && inFile(VAULT_FILE, openVault(sealed, passphrase)));
-  const loading = reading.then(loadExtraction);
+  const preparing = reading.then(prepareExtraction);
   // Their failures are met where they are awaited; until then they must not count as unhandled.
-  for (const early of [opening, loading]) early?.catch(() => undefined);
+  for (const early of [opening, preparing]) early?.catch(() => undefined);
   // The key takes longest, and a connection some time to be made: the key first.
   await reading.catch(() => undefined);
 
@@ -69,7 +69,7 @@ export async function unlockVault(call: Call, beforeCommit: () => void = () => {
   using vault = sealed && (await (opening ?? inFile(VAULT_FILE, openVault(sealed, undefined))));
   const before = sealed ? baselineOf(await sealed.whole, '') : newBaseline();
   const extracted = vault
-    ? await fill(await loading, device, vault, output)
+    ? await fill(await preparing, device, vault, output)
     : await fillNew(device, passphrase, output);
   const baseline = { ...before, contents: extracted.contents };
   beforeCommit();
@@ -79,19 +79,15 @@ export async function unlockVault(call: Call, beforeCommit: () => void = () => {
 
 /** Extracts the vault into the enclave of `device`. */
 async function fill(
-  { extractArchive }: Awaited<ReturnType<typeof loadExtraction>>,
+  extractor: Extractor,
   device: number,
   { archive, key, passphrase }: OpenedVault,
   output: Output,
 ): Promise<Extracted> {
   using line = output.progress();
   using enclave = enterEnclave(device);
-  // The archive's permission bits hold, whatever mask the caller has.
-  process.umask(0);
-  const limits = { ...DEFAULT_LIMITS, contents: enclave.size };
-  const extracting = extractArchive(archive, {
-    directory: '.',
-    limits,
+  const extracting = extractHere(extractor, archive, {
+    limits: { ...DEFAULT_LIMITS, contents: enclave.size },
     digestKey: digestKeyOf(key),
     progress: line.step('unlocking'),
   });

@@ -4,7 +4,7 @@
 
 import type { ExitStatus } from '../lib/errors.ts';
 import type { Call } from './call.ts';
-import { loadExtraction } from './extraction.ts';
+import { extractHere, prepareExtraction } from './extraction.ts';
 import { inFile } from './in-file.ts';
 import { Interruption } from './interruption.ts';
 import { limitsOf } from './limits-option.ts';
@@ -21,22 +21,16 @@ export async function vaultExtract(call: Call): Promise<ExitStatus> {
   using passphrase = await givenPassphrase(call);
   const file = given.operand(0);
   const sealed = await beginSealedFile(file);
-  const [opened, { extractArchive }] = await Promise.all([
-    inFile(file, openVault(sealed, passphrase)),
-    loadExtraction(),
-  ]);
+  const [opened, prepared] = await Promise.all([inFile(file, openVault(sealed, passphrase)), prepareExtraction()]);
   using vault = opened;
   using interruption = new Interruption();
   using directory = new NewDirectory(place);
+  // Stopped before the directory is removed.
+  using extractor = prepared;
   using line = output.progress();
-  // The archive's permission bits hold, whatever mask the caller has; short names are found sooner.
-  process.umask(0);
+  // Short names are found sooner.
   process.chdir(directory.path);
-  const extracting = extractArchive(vault.archive, {
-    directory: '.',
-    limits,
-    progress: line.step('extracting'),
-  });
+  const extracting = extractHere(extractor, vault.archive, { limits, progress: line.step('extracting') });
   const { entries, bytes } = await interruption.orEndOf(inFile(file, extracting));
   directory.keep();
   output.note(`extracted: ${entries} entries, ${formatSize(bytes)}, in ${place}`);

@@ -5,7 +5,6 @@
 import {
   chmodSync,
   closeSync,
-  constants,
   fchmodSync,
   fstatSync,
   futimesSync,
@@ -20,11 +19,9 @@ import {
 } from 'node:fs';
 
 import type { Placement } from './entry-rules.ts';
-import { errnoName, reasonOf, TazpodError } from './errors.ts';
-import { quoteName } from './escape.ts';
+import { CREATE, SecondWriter } from './second-writer.ts';
 import { nameOf, PERMISSION_BITS, type DirectoryNode } from './tree.ts';
-
-const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+import { unwritable } from './unwritable.ts';
 
 /** Until its contents are there, a directory is its owner's alone and writable. */
 const UNFINISHED_DIRECTORY = 0o700;
@@ -32,19 +29,34 @@ const UNFINISHED_DIRECTORY = 0o700;
 /** A file that is there for a moment, before any entry is. */
 const PROBE = '.tazpod-probe';
 
+/** Where so many first files are small, a second writer is begun: others take the kernel longer to write than to make. */
+const FIRST_FILES = 50;
+const SMALL_BYTES = 8 * 1024;
+
 export class TreeWriter implements Disposable {
   readonly #prefix: string;
   /** Whether files get the mode that they are created with. */
   readonly #modesHold: boolean;
+  readonly #mayBeMany: boolean;
   /** Of the file whose contents come. */
   #descriptor: number | undefined;
   #path = '';
   #mtime: number | undefined;
+  /** How many files there were, and bytes in them. */
+  #files = 0;
+  #bytes = 0;
+  #second: SecondWriter | undefined;
+  /** Whether the present file is the second writer's. */
+  #isHandedOver = false;
 
-  /** @param directory where to write: `.` or a path, empty */
-  constructor(directory: string) {
+  /**
+   * @param directory where to write: `.` or a path, empty
+   * @param mayBeMany whether thousands of files may come
+   */
+  constructor(directory: string, mayBeMany: boolean) {
     this.#prefix = directory === '.' ? '' : Buffer.from(`${directory}/`).toString('latin1');
     this.#modesHold = this.#attempt(PROBE, holdsModes);
+    this.#mayBeMany = mayBeMany;
   }
 
   /**
@@ -58,52 +70,69 @@ export class TreeWriter implements Disposable {
     try {
       this.#make(placement, this.#at(path), mtime);
     } catch (error) {
-      throw explained(error, path);
+      throw unwritable(error, path);
     }
   }
 
   /** Writes a piece of the present file's contents. */
   write(piece: Buffer): void {
+    if (this.#isHandedOver) {
+      this.#second?.add(piece);
+      return;
+    }
     const descriptor = this.#descriptor;
     if (descriptor === undefined) throw new Error('no file is open for writing');
     try {
       for (let written = 0; written < piece.length;) written += writeSync(descriptor, piece, written);
     } catch (error) {
-      throw explained(error, this.#path);
+      throw unwritable(error, this.#path);
     }
   }
 
   /** Ends the present file, if there is one. */
   endFile(): void {
     const [descriptor, mtime] = [this.#descriptor, this.#mtime];
+    this.#isHandedOver = false;
     if (descriptor === undefined) return;
     try {
       if (mtime !== undefined) futimesSync(descriptor, timeOf(mtime), timeOf(mtime));
       this.#descriptor = undefined;
       closeSync(descriptor);
     } catch (error) {
-      throw explained(error, this.#path);
+      throw unwritable(error, this.#path);
     }
   }
 
   /** Gives directories their modes and times, deepest first, when nothing more will be written into them. */
   finishDirectories(root: DirectoryNode): void {
+    this.#second?.settle();
     this.#finishChildren(root, []);
   }
 
   [Symbol.dispose](): void {
     if (this.#descriptor !== undefined) closeSync(this.#descriptor);
     this.#descriptor = undefined;
+    this.#second?.[Symbol.dispose]();
   }
 
   #make({ path, node, replaces, linkTo }: Placement, at: Path, mtime: number | undefined): void {
     if (replaces === 'directory' && node.kind === 'directory') return;
+    // What it replaces or links to may be on its way.
+    if (replaces !== undefined || linkTo !== undefined) this.#second?.settle();
     if (replaces === 'directory') rmdirSync(at);
     else if (replaces) unlinkSync(at);
     if (linkTo !== undefined) linkSync(this.#at(linkTo), at);
     else if (node.kind === 'directory') mkdirSync(at, UNFINISHED_DIRECTORY);
     else if (node.kind === 'symlink') symlinkSync(node.target, at);
     else {
+      const { size } = node.content;
+      this.#bytes += size;
+      this.#files += 1;
+      if (this.#files === FIRST_FILES && this.#mayBeMany && this.#bytes <= FIRST_FILES * SMALL_BYTES) {
+        this.#second = SecondWriter.begin(!this.#modesHold);
+      }
+      this.#isHandedOver = this.#second?.takes(this.#prefix + path, node.mode, size, mtime) ?? false;
+      if (this.#isHandedOver) return;
       this.#descriptor = openSync(at, CREATE, node.mode);
       this.#path = path;
       this.#mtime = mtime;
@@ -132,7 +161,7 @@ export class TreeWriter implements Disposable {
     try {
       return act(this.#at(path));
     } catch (error) {
-      throw explained(error, path);
+      throw unwritable(error, path);
     }
   }
 }
@@ -159,22 +188,4 @@ function holdsModes(at: Path): boolean {
 /** Node takes a negative number for now, but a date before 1970 for what it is; a date costs more to make. */
 function timeOf(seconds: number): number | Date {
   return seconds < 0 ? new Date(seconds * 1000) : seconds;
-}
-
-function explained(cause: unknown, path: string): TazpodError {
-  const message = `cannot write ${quoteName(Buffer.from(path, 'latin1'))}: ${reasonOf(cause)}`;
-  switch (errnoName(cause)) {
-    case 'ENOSPC':
-    case 'EDQUOT':
-    case 'EFBIG':
-      return new TazpodError('too-big', message, {
-        hint: 'raise TAZPOD_ENCLAVE_SIZE (tazpod vault extract: find more space): every file takes whole pages of 4 KiB',
-        cause,
-      });
-    case 'ENAMETOOLONG':
-      return new TazpodError('refused-entry', message, { cause });
-    case undefined:
-    default:
-      return new TazpodError('unexpected', message, { cause });
-  }
 }

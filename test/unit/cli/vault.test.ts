@@ -1,5 +1,6 @@
 // `tazpod vault create | list | extract | verify` on files anywhere, without PID 1.
 
+import { randomBytes } from 'node:crypto';
 import { watch } from 'node:fs';
 import { chmod, cp, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -258,6 +259,25 @@ describe('extract', () => {
     expect(status).toBe(expected);
     expect(await readdir(path)).toEqual([]);
   });
+
+  test('leaves nothing behind after a signal while two threads write', async () => {
+    await using source = await temporaryDirectory();
+    const [tree, file] = [join(source.path, 'tree'), join(source.path, 'v.tar.aes')];
+    await mkdir(tree);
+    // What does not compress: a vault of this size is extracted by two.
+    for (let index = 0; index < 8000; index++) await writeFile(join(tree, `file-${index}`), randomBytes(1000));
+    await create(tree, file);
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const place = join(path, 'place');
+    let status: number | undefined = 0;
+    for (let tries = 0; tries < 20 && status === 0; tries++) {
+      await rm(place, { recursive: true, force: true });
+      status = await extractUntil('SIGTERM', path, place, { file, passphrase: SMALL.passphrase, files: 3000 });
+    }
+    expect(status).toBe(143);
+    expect(await readdir(path)).toEqual([]);
+  });
 });
 
 describe('verify', () => {
@@ -303,19 +323,33 @@ describe('verify', () => {
   });
 });
 
-/** Sends a signal as soon as an extraction has begun; gives its exit status. */
-async function extractUntil(signal: NodeJS.Signals, path: string, place: string): Promise<number | undefined> {
+interface Work {
+  readonly file: string;
+  readonly passphrase: string;
+  readonly files: number;
+}
+
+/** Sends a signal as soon as an extraction has begun, or has made so many files; gives its exit status. */
+async function extractUntil(
+  signal: NodeJS.Signals,
+  path: string,
+  place: string,
+  { file, passphrase, files }: Work = { ...MANY, files: 0 },
+): Promise<number | undefined> {
   // It begins with a directory beside the place: the event comes while 20 000 files are still to be written.
   const watcher = watch(path);
   const begun = once(watcher, 'change');
-  const running = execa(process.execPath, [QUIETLY, MAIN, 'vault', 'extract', MANY.file, place, ...FROM_INPUT], {
+  const running = execa(process.execPath, [QUIETLY, MAIN, 'vault', 'extract', file, place, ...FROM_INPUT], {
     reject: false,
     detached: true,
     env: { TAZPOD_USER: 'root' },
-    input: MANY.passphrase,
+    input: passphrase,
   });
   await begun;
   watcher.close();
+  const [beside = ''] = await readdir(path);
+  const made = async () => (await readdir(join(path, beside)).catch(() => undefined))?.length ?? Infinity;
+  while ((await made()) < files);
   running.kill(signal);
   return (await running).exitCode;
 }
