@@ -1,4 +1,4 @@
-// The Node that becomes our executable: a copy of the one that runs here, without symbols, and with three things of it changed.
+// The Node that becomes our executable: a copy of the one that runs here, without symbols, and with four things of it changed.
 // They are changed in the file, since they act before any line or flag of ours could.
 
 import { copyFile, readFile, writeFile } from 'node:fs/promises';
@@ -20,6 +20,13 @@ const LOCK_CHECKS = 'synch_deadlock_detectionE';
 const [LOCK_CHECKS_OFF, LOCK_CHECKS_ABORT] = [0, 2]; // absl::OnDeadlockCycle
 
 /**
+ * What Node calls as soon as it has an engine: profiles shall name the line of every call, and V8 walks its whole heap for the code
+ * that does not know it yet. We take no profiles, and for a stack trace V8 finds the lines when there is one. Ours returns at once.
+ */
+const PROFILING_LINES = 'CpuProfiler38UseDetailedSourcePositionsForProfilingE';
+const RETURN = { x64: Buffer.of(0xc3), arm64: Buffer.of(0xc0, 0x03, 0x5f, 0xd6) }[process.arch as 'x64' | 'arm64'];
+
+/**
  * With this flag V8 keeps the hashes of strings that are in Node's snapshot. Without it each start makes new ones, which nobody can
  * foresee, and looks for three prime numbers for that: a sixth of the time until our first line. They are for those whose keys are
  * chosen by others, such as a web site's visitors, who could choose ones that collide. Ours are chosen by the operator, in requests
@@ -30,7 +37,7 @@ const [LOCK_CHECKS_OFF, LOCK_CHECKS_ABORT] = [0, 2]; // absl::OnDeadlockCycle
 export const NO_REHASH = '--no-rehash-snapshot';
 
 /** What is changed: an executable that was made with other changes is out of date. */
-export const CHANGES = [...UNHEEDED, LOCK_CHECKS, NO_REHASH];
+export const CHANGES = [...UNHEEDED, LOCK_CHECKS, PROFILING_LINES, NO_REHASH];
 
 /**
  * Makes the copy at `path`.
@@ -43,7 +50,9 @@ export async function copyRuntime(path: string): Promise<boolean> {
   if (strip.failed && strip.code !== 'ENOENT') throw new Error(`cannot strip ${path}: ${strip.stderr}`);
   const program = await readFile(path);
   overwriteNames(program);
-  turnLockChecksOff(program, symbolAddress(await readFile(process.execPath), LOCK_CHECKS));
+  const original = await readFile(process.execPath);
+  turnLockChecksOff(program, symbolAddress(original, LOCK_CHECKS));
+  RETURN.copy(program, fileOffset(program, symbolAddress(original, PROFILING_LINES)));
   if (bindToFlags(program, [NO_REHASH]) === 0) throw new Error('cannot find the code that is compiled into this Node');
   await writeFile(path, program);
   return !strip.failed;
