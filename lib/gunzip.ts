@@ -10,14 +10,6 @@ import type { Progress } from './progress.ts';
 /** Large enough that the hand-over between threads costs nothing beside the work, small enough to stay in cache. */
 const PIECE_BYTES = 256 * 1024;
 
-/** What `gzip` makes of no bytes at all. */
-const NOTHING = Buffer.from('1f8b080000000000000303000000000000000000', 'hex');
-
-/** Has Node load zlib and run a stream once: a few milliseconds, for a time in which something else is waited for. */
-export async function prepareGunzip(): Promise<void> {
-  for await (const piece of gunzip(NOTHING, 0)) release(piece);
-}
-
 /**
  * The decompressed stream, piece by piece. Runs ahead of its reader by a piece or two, so that both have work.
  * @param budget the most bytes that may come out
