@@ -1,6 +1,7 @@
 // The enclave, packed for a vault file: what is in it, what had to be left out, and the file's bytes once they are wanted.
 
 import type { Baseline } from '../lib/baseline.ts';
+import { loadZlib } from '../lib/gzip.ts';
 import { DEFAULT_LIMITS } from '../lib/limits.ts';
 import { type LeftOut, packDirectory, type Packed } from '../lib/pack.ts';
 import { PASSPHRASE_CACHE_NAME } from '../lib/paths.ts';
@@ -60,6 +61,8 @@ export class PackedEnclave implements Disposable {
     line: ProgressLine,
     { other, ahead }: { readonly other?: Passphrase; readonly ahead?: KeyAhead | undefined } = {},
   ): Promise<PackedEnclave> {
+    // Before the flags change: later it would be compiled from its text.
+    loadZlib();
     setEngineFlags(COMPILE_LATER);
     using enclave = enterEnclave(device);
     // What a killed passwd left beside the cache is nothing for a vault.
