@@ -13,7 +13,7 @@ RUN --mount=type=cache,target=/var/cache/apt,sharing=locked \
     rm -f /etc/apt/apt.conf.d/docker-clean \
     && apt-get update -qq \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-       binutils ca-certificates libatomic1 libstdc++6 npm patchelf
+       binutils ca-certificates gcc libatomic1 libc6-dev libstdc++6 npm patchelf
 WORKDIR /build
 COPY package.json package-lock.json ./
 RUN --mount=type=cache,target=/root/.npm \
@@ -24,6 +24,7 @@ COPY build build
 COPY lib lib
 COPY entrypoint entrypoint
 COPY cli cli
+COPY launcher launcher
 # Libraries: the system's own where it has them, which fit its glibc; else those shipped beside the executable.
 # (Debian's libstdc++ wants glibc 2.36. Ubuntu 22.04 has 2.35, with a libstdc++ of its own, but no libatomic.)
 RUN npm run build -- --rpath "/usr/lib/$(uname -m)-linux-gnu:/usr/lib64:\$ORIGIN/../lib/tazpod" \
@@ -31,7 +32,7 @@ RUN npm run build -- --rpath "/usr/lib/$(uname -m)-linux-gnu:/usr/lib64:\$ORIGIN
     && cp -P dist/tazpod-entrypoint dist/tazpod /out/dist/usr/local/bin/ \
     # Manual pages, and completions for bash, zsh and fish.
     && cp -R dist/share /out/dist/usr/ \
-    && cp -L $(ldd dist/tazpod-entrypoint | awk '$1 ~ /^lib(atomic|stdc\+\+|gcc_s)\./ { print $3 }') \
+    && cp -L $(ldd dist/tazpod | awk '$1 ~ /^lib(atomic|stdc\+\+|gcc_s)\./ { print $3 }') \
        /out/dist/usr/local/lib/tazpod/ \
     # In place in this image as well, as hard links: one copy on disk.
     && cp -al /out/dist/. /out/

@@ -10,6 +10,7 @@ import { execa } from 'execa';
 import { bundleMain, bundleParts } from './bundle.ts';
 import { bindToFlags, compileWhole, requireSameCode } from './compile.ts';
 import { requireProgram } from './debian.ts';
+import { buildLauncher, launcherSources } from './launcher.ts';
 import { CHANGES, copyRuntime, NO_REHASH } from './runtime.ts';
 
 export const DIST = fileURLToPath(new URL('../dist', import.meta.url));
@@ -39,12 +40,14 @@ export const SEA_CONFIGURATION = {
 export interface Built {
   /** False where what was there is up to date. */
   readonly made: boolean;
+  /** False where the machine has no C compiler: `tazpod-entrypoint` is a link, and what unlocks at a start is loaded after PID 1. */
+  readonly launcher: boolean;
   /** False where the machine has no `strip`: the executable works, but is larger and starts later. */
   readonly stripped: boolean;
 }
 
 /**
- * Makes `dist/tazpod-entrypoint` and the link `dist/tazpod` to it, where they are missing or out of date.
+ * Makes `dist/tazpod`, which is both programs, and `dist/tazpod-entrypoint`, which starts it as PID 1's, where they are missing or out of date.
  * @param rpath where the executable shall look for its libraries before anywhere else (needs patchelf)
  * @throws Error if a tool fails or the executable does not start
  */
@@ -63,10 +66,11 @@ export async function buildExecutable(rpath?: string): Promise<Built> {
         rpath ?? null,
       ]),
     )
-    .update(JSON.stringify([main, parts]))
+    .update(JSON.stringify([main, parts, await launcherSources()]))
     .digest('hex');
   const present = await readStamp();
-  if (present?.key === key && (await isInPlace(present))) return { made: false, stripped: present.stripped };
+  if (present?.key === key && (await isInPlace(present)))
+    return { made: false, launcher: present.launcher, stripped: present.stripped };
 
   await mkdir(DIST, { recursive: true });
   await using work = await temporaryDirectory();
@@ -74,7 +78,7 @@ export async function buildExecutable(rpath?: string): Promise<Built> {
   await writeFile(join(work.path, 'program.cjs'), main);
   requireSameCode(SEA_CONFIGURATION.execArgv.filter((flag) => flag !== NO_REHASH));
   const assets = await writeAssets(work.path, parts);
-  const made = join(work.path, basename(ENTRYPOINT));
+  const made = join(work.path, basename(TOOL));
   await writeFile(
     join(work.path, 'sea.json'),
     JSON.stringify({
@@ -88,26 +92,30 @@ export async function buildExecutable(rpath?: string): Promise<Built> {
   await execa(process.execPath, ['--build-sea', join(work.path, 'sea.json')]);
   if (rpath !== undefined) await setLibraryPath(made, rpath);
   await chmod(made, 0o755);
-  await symlink(basename(ENTRYPOINT), join(work.path, basename(TOOL)));
-  await checkStarts(join(work.path, basename(TOOL)));
+  const entrypoint = join(work.path, basename(ENTRYPOINT));
+  const launcher = await buildLauncher(entrypoint);
+  if (!launcher) await symlink(basename(TOOL), entrypoint);
+  for (const program of [made, entrypoint]) await checkStarts(program);
 
   // A copy, which is written in small pieces, as an image's layer is. Of what was written at once the kernel keeps pieces of up to two
   // megabytes in memory and maps a whole one for one touch: twenty megabytes more in every process, and in what is measured here.
   const copy = `${made}.copy`;
   await copyFile(made, copy);
-  await rename(copy, ENTRYPOINT);
-  await rename(join(work.path, basename(TOOL)), TOOL);
-  const { ino, mtimeMs } = await stat(ENTRYPOINT);
-  await writeFile(STAMP, JSON.stringify({ key, stripped, ino, mtimeMs } satisfies Stamp));
-  return { made: true, stripped };
+  await rename(copy, TOOL);
+  await rename(entrypoint, ENTRYPOINT);
+  const [tool, program] = await Promise.all([TOOL, ENTRYPOINT].map((path) => stat(path)));
+  const stamp = { key, launcher, stripped, inodes: [tool?.ino, program?.ino], mtimeMs: tool?.mtimeMs };
+  await writeFile(STAMP, JSON.stringify(stamp satisfies Stamp));
+  return { made: true, launcher, stripped };
 }
 
 /** What the executable in place was made from, and which file that is: another run may have put its own there since. */
 interface Stamp {
   readonly key: string;
   readonly stripped: boolean;
-  readonly ino: number;
-  readonly mtimeMs: number;
+  readonly launcher: boolean;
+  readonly inodes: readonly (number | undefined)[];
+  readonly mtimeMs: number | undefined;
 }
 
 async function readStamp(): Promise<Stamp | undefined> {
@@ -119,8 +127,8 @@ async function readStamp(): Promise<Stamp | undefined> {
 }
 
 async function isInPlace(stamp: Stamp): Promise<boolean> {
-  const [program, tool] = await Promise.all([ENTRYPOINT, TOOL].map((path) => stat(path).catch(() => undefined)));
-  return program?.ino === stamp.ino && program.mtimeMs === stamp.mtimeMs && tool?.ino === stamp.ino;
+  const [tool, program] = await Promise.all([TOOL, ENTRYPOINT].map((path) => stat(path).catch(() => undefined)));
+  return tool?.ino === stamp.inodes[0] && tool?.mtimeMs === stamp.mtimeMs && program?.ino === stamp.inodes[1];
 }
 
 /** Beside the result, so that the last step is a rename. */
@@ -158,8 +166,8 @@ async function setLibraryPath(path: string, rpath: string): Promise<void> {
 }
 
 /** Runs the finished file once, in an environment as bare as a container's. */
-async function checkStarts(tool: string): Promise<void> {
-  const run = await execa(tool, ['--version'], { reject: false, extendEnv: false, cwd: '/', timeout: 30_000 });
+async function checkStarts(program: string): Promise<void> {
+  const run = await execa(program, ['--version'], { reject: false, extendEnv: false, cwd: '/', timeout: 30_000 });
   if (run.failed || run.stdout === '') {
     throw new Error(
       `cannot use the executable that was made: ${run.stderr || run.shortMessage || 'it says no version'}`,

@@ -25,6 +25,10 @@ async function perform(command: Command, output: Output): Promise<number> {
       // The environment is the one thing that is read as root: afterwards the kernel would not let us.
       const variable = verb.takesPassphrase ? passphraseVariable() : undefined;
       if (verb.inContainer && verb.seesSecrets) (await import('./expendable.ts')).becomeExpendable();
+      if (given.flag('standby')) {
+        await verb.load();
+        (await import('./standby.ts')).standBy(given);
+      }
       if (!verb.beginsAsRoot) becomeOperator({ optional: !verb.inContainer });
       if (verb.seesSecrets) (await import('./native.ts')).becomeUndumpable();
       const run = await verb.load();

@@ -1,5 +1,6 @@
-// What the tool needs of C and Node has not: prctl(2), V8's flags while it runs, and an end without Node's own. This is its only file that calls into C.
+// What the tool needs of C and Node has not: prctl(2), a descriptor from PID 1, V8's flags while it runs, and an end without Node's own. This is its only file that calls into C.
 
+import { closeSync } from 'node:fs';
 import { dlopen, getRawPointer, type FunctionDefinitions } from 'node:ffi';
 
 const PR_SET_DUMPABLE = 4;
@@ -15,6 +16,35 @@ const { lib, functions: libc } = dlopen(null, {
  */
 export function becomeUndumpable(): void {
   if (libc.prctl(PR_SET_DUMPABLE, 0n, 0n, 0n, 0n) !== 0) throw new Error('cannot become undumpable');
+}
+
+const MSG_CMSG_CLOEXEC = 0x4000_0000;
+
+/**
+ * Waits for a descriptor that is passed over a connection with one byte (SCM_RIGHTS, unix(7); struct msghdr of recvmsg(2) and struct
+ * cmsghdr of cmsg(3), 64 bits). The calling thread does nothing else meanwhile.
+ * @param target the number that it shall have, whatever has that now
+ * @returns false where the other end was closed instead
+ */
+export function receiveDescriptor(connection: number, target: number): boolean {
+  const receive = lib.getFunction('recvmsg', { arguments: ['int32', 'pointer', 'int32'], return: 'int64' });
+  const duplicate = lib.getFunction('dup3', { arguments: ['int32', 'int32', 'int32'], return: 'int32' });
+  const byte = Buffer.alloc(1);
+  const vector = Buffer.alloc(16);
+  vector.writeBigUInt64LE(getRawPointer(byte));
+  vector.writeBigUInt64LE(1n, 8);
+  const control = Buffer.alloc(24);
+  const header = Buffer.alloc(56);
+  header.writeBigUInt64LE(getRawPointer(vector), 16);
+  header.writeBigUInt64LE(1n, 24);
+  header.writeBigUInt64LE(getRawPointer(control), 32);
+  header.writeBigUInt64LE(BigInt(control.length), 40);
+  if (receive(connection, getRawPointer(header), MSG_CMSG_CLOEXEC) !== 1n || control.readBigUInt64LE() !== 20n)
+    return false;
+  const received = control.readInt32LE(16);
+  if (duplicate(received, target, 0) !== target) return false;
+  closeSync(received);
+  return true;
 }
 
 /** Sets flags of V8's, as on Node's command line, from now on: what is loaded afterwards is not taken from Node's compiled code. */

@@ -42,9 +42,10 @@ export const LIMIT_OPTIONS = {
 
 /**
  * Of every verb that speaks to PID 1: its own workers inherit their connection to it, and show how far they are, where
- * nobody else writes to the terminal, although they are quiet.
+ * nobody else writes to the terminal, although they are quiet. One on standby is started before PID 1 itself (standby.ts).
  */
 export const CONTROL_OPTIONS = {
   'control-fd': { type: 'string', value: 'N' },
+  standby: { type: 'boolean' },
   progress: { type: 'boolean' },
 } as const satisfies Options;

@@ -78,11 +78,10 @@ function openPassphrase({ passphrase, passphraseFile, operator }: BootUnlock): n
 
 async function runWorker(boot: BootUnlock, passphrase: number | undefined, prompts: boolean): Promise<void> {
   const { workers, keeper, aborted, terminal, hasSocket } = boot;
-  const worker = workers.start('unlock', {
-    passphrase,
-    terminal: prompts ? terminal : undefined,
-    progress: true,
-  });
+  const worker =
+    passphrase === undefined
+      ? workers.start('unlock', { terminal: prompts ? terminal : undefined, progress: true })
+      : workers.startUnlock(passphrase);
   const abort = aborted.then((signal) => new BootAborted(signal));
   const end = await Promise.race([worker.ended, abort]);
   if (end instanceof BootAborted) {

@@ -105,9 +105,18 @@ export class ControlServer {
   connectWorker(saves: boolean): { readonly descriptor: number; readonly serve: () => Promise<void> } {
     const { own, other } = connectPair();
     const client = {};
-    this.#workers.add(client);
     if (saves) this.#keeper.reserve(client);
-    return { descriptor: other, serve: () => this.#serve(new Socket({ fd: own }), client) };
+    return { descriptor: other, serve: () => this.serveWorker(own, client) };
+  }
+
+  /**
+   * Serves a worker that has its end of the connection.
+   * @param connection our end
+   * @returns resolves with the end of the connection
+   */
+  serveWorker(connection: number, client: Client = {}): Promise<void> {
+    this.#workers.add(client);
+    return this.#serve(new Socket({ fd: connection }), client);
   }
 
   /**

@@ -15,6 +15,7 @@ import { inheritedDescriptors } from './descriptors.ts';
 import { takePassphrase } from './environment.ts';
 import { Log, type LogLevel } from './log.ts';
 import { libc } from './native.ts';
+import { takeStandby } from './standby.ts';
 import { OWN_FAILURE, Supervisor } from './supervisor.ts';
 import { isTerminal } from './terminal.ts';
 import { usage } from './usage.ts';
@@ -22,7 +23,9 @@ import { VERSION } from './version.ts';
 
 const INTERNAL_ERROR = 70; // EX_SOFTWARE of sysexits(3)
 
-const descriptors = inheritedDescriptors();
+const standby = takeStandby();
+// Node has marked all of them as close-on-exec: the command gets those that it is given.
+const descriptors = inheritedDescriptors().filter((descriptor) => descriptor !== standby?.connection);
 const passphrase = takePassphrase();
 const log = new Log('info', isTerminal(2) ? 'pretty' : 'json', wantsColour(process.env, isTerminal(2)));
 let supervisor: Supervisor | undefined;
@@ -59,7 +62,7 @@ async function run(): Promise<number> {
       verboseLevel(logLevel, args.verbosity),
       logFormat === 'auto' ? (isTerminal(2) ? 'pretty' : 'json') : logFormat,
     );
-    supervisor = new Supervisor({ args, configuration, descriptors, passphrase }, log);
+    supervisor = new Supervisor({ args, configuration, descriptors, passphrase, standby }, log);
   } catch (error) {
     if (!(error instanceof TazpodError)) throw error;
     log.error(error.message, error.hint);

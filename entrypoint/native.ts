@@ -156,6 +156,7 @@ const NUMBERS = {
     listen: 50,
     pipe2: 293,
     prctl: 157,
+    sendmsg: 46,
     setgroups: 116,
     setresgid: 119,
     setresuid: 117,
@@ -170,6 +171,7 @@ const NUMBERS = {
     listen: 201,
     pipe2: 59,
     prctl: 167,
+    sendmsg: 211,
     setgroups: 159,
     setresgid: 149,
     setresuid: 147,
@@ -202,6 +204,33 @@ export function systemCall(name: keyof typeof SYSCALLS, ...args: readonly (numbe
   };
   const number = BigInt(SYSCALLS[name]);
   return check(name, Number(libc.syscall(number, word(0), word(1), word(2), word(3), word(4), word(5))));
+}
+
+const SOL_SOCKET = 1;
+const SCM_RIGHTS = 1;
+const MSG_NOSIGNAL = 0x4000;
+
+/**
+ * Hands a descriptor to whoever holds the other end of a connection, with one byte (SCM_RIGHTS, unix(7); struct msghdr of recvmsg(2)
+ * and struct cmsghdr of cmsg(3), 64 bits).
+ * @throws SystemCallError
+ */
+export function passDescriptor(connection: number, descriptor: number): void {
+  const byte = Buffer.alloc(1);
+  const vector = Buffer.alloc(16);
+  vector.writeBigUInt64LE(addressOf(byte));
+  vector.writeBigUInt64LE(1n, 8);
+  const control = Buffer.alloc(24);
+  control.writeBigUInt64LE(20n);
+  control.writeInt32LE(SOL_SOCKET, 8);
+  control.writeInt32LE(SCM_RIGHTS, 12);
+  control.writeInt32LE(descriptor, 16);
+  const header = Buffer.alloc(56);
+  header.writeBigUInt64LE(addressOf(vector), 16);
+  header.writeBigUInt64LE(1n, 24);
+  header.writeBigUInt64LE(addressOf(control), 32);
+  header.writeBigUInt64LE(BigInt(control.length), 40);
+  systemCall('sendmsg', connection, header, MSG_NOSIGNAL);
 }
 
 /**

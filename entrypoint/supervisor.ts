@@ -25,6 +25,7 @@ import { claimRuntimeDirectory } from './runtime-directory.ts';
 import { SignalRouter } from './signal-router.ts';
 import type { SignalListener } from './signals.ts';
 import { CannotRun, spawnAsOperator } from './spawn.ts';
+import { Standby, type Started } from './standby.ts';
 import { Stop } from './stop.ts';
 import { foregroundTerminal, takeForeground } from './terminal.ts';
 import type { Transfer } from './transfer.ts';
@@ -45,6 +46,8 @@ export interface Inherited {
   readonly descriptors: readonly number[];
   /** A pipe with the passphrase of the environment. */
   readonly passphrase: number | undefined;
+  /** A worker that the launcher has started. */
+  readonly standby: Started | undefined;
 }
 
 export class Supervisor {
@@ -57,13 +60,14 @@ export class Supervisor {
   readonly #reaper: Reaper;
   readonly #router: SignalRouter;
   readonly #stop: Stop;
+  readonly #standby: Standby | undefined;
   readonly #stopSignals: ReadonlySet<number>;
   #vault: VaultServices | undefined;
   #transfer: Transfer | undefined;
   #command: number | undefined;
   readonly #commandRuns = Promise.withResolvers<void>();
 
-  constructor({ args, configuration, descriptors, passphrase }: Inherited, log: Log) {
+  constructor({ args, configuration, descriptors, passphrase, standby }: Inherited, log: Log) {
     this.#args = args;
     this.#configuration = configuration;
     this.#descriptors = descriptors;
@@ -73,6 +77,7 @@ export class Supervisor {
       if (args.warnReaped) log.warn(`reaped the orphan ${pid}`);
       else log.debug(`reaped the orphan ${pid}`);
     });
+    this.#standby = standby && new Standby(standby, this.#reaper);
     const onTerminal = this.#terminal !== undefined;
     this.#stopSignals = configuration.stopSignals ?? new Set(onTerminal ? [SIGTERM] : [SIGTERM, SIGINT]);
     this.#router = new SignalRouter(this.#stopSignals, () => this.#stopRequested(), log);
@@ -176,6 +181,7 @@ export class Supervisor {
         stopSignals: this.#stopSignals,
         reaper: this.#reaper,
         stop: this.#stop,
+        standby: this.#standby,
         commandRuns: this.#commandRuns.promise,
       },
       this.#log,
@@ -221,6 +227,7 @@ export class Supervisor {
       if (!(error instanceof TazpodError) || mode === 'required') throw error;
       this.#log.error(error.message, error.hint);
     } finally {
+      this.#standby?.dismiss();
       if (this.#passphrase !== undefined) {
         // Used or not: nobody is to read it from us later.
         closeSync(this.#passphrase);

@@ -12,6 +12,7 @@ import { LastSave } from './last-save.ts';
 import type { Log } from './log.ts';
 import type { Operator } from './operator.ts';
 import type { Reaper } from './reaper.ts';
+import type { Standby } from './standby.ts';
 import type { Stop } from './stop.ts';
 import { spawnWorker, Workers, type SpawnWorker } from './worker.ts';
 
@@ -25,6 +26,7 @@ export interface VaultSetting {
   readonly stopSignals: ReadonlySet<number>;
   readonly reaper: Reaper;
   readonly stop: Stop;
+  readonly standby: Standby | undefined;
   /** Resolves when the command runs: until then nothing is watched. */
   readonly commandRuns: Promise<void>;
 }
@@ -39,7 +41,7 @@ export class VaultServices {
   readonly #autolock: Autolock | undefined;
 
   constructor(setting: VaultSetting, log: Log) {
-    const { operator, environment, configuration, stopSignals, reaper, stop, commandRuns } = setting;
+    const { operator, environment, configuration, stopSignals, reaper, stop, standby, commandRuns } = setting;
     const { enclaveSize, hookTimeout, stopTimeout, rescueDirectory, autosave, autolock } = configuration;
     this.keeper = new Keeper(operator, enclaveSize, log);
     this.hooks = new Hooks({ operator, environment, reaper, stop, timeout: hookTimeout }, log);
@@ -48,7 +50,7 @@ export class VaultServices {
     // A worker takes the passphrase that it is given, or asks: the file is PID 1's to open.
     const forWorkers = withoutVariable(environment, 'TAZPOD_PASSPHRASE_FILE');
     const spawn: SpawnWorker = (verb, connection, input) => spawnWorker(operator, forWorkers, verb, connection, input);
-    this.workers = new Workers(spawn, this.server, reaper);
+    this.workers = new Workers(spawn, this.server, reaper, standby);
     const { keeper, server, workers } = this;
     this.lastSave = new LastSave({ keeper, server, workers, stop, spawn }, rescueDirectory, log);
     if (autosave) keeper.follow((this.#autosave = new Autosave(keeper, workers, commandRuns, log)));

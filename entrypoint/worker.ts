@@ -10,6 +10,7 @@ import type { ControlServer } from './control-server.ts';
 import type { Operator } from './operator.ts';
 import type { Exit, Reaper } from './reaper.ts';
 import { spawnAsOperator } from './spawn.ts';
+import type { Standby } from './standby.ts';
 
 const CONTROL = 3;
 const PASSPHRASE = 4;
@@ -45,12 +46,15 @@ export class Workers {
   readonly #spawn: SpawnWorker;
   readonly #server: ControlServer;
   readonly #reaper: Reaper;
+  readonly #standby: Standby | undefined;
   readonly #running = new Set<Worker>();
 
-  constructor(spawn: SpawnWorker, server: ControlServer, reaper: Reaper) {
+  /** @param standby a worker that waits to be called up */
+  constructor(spawn: SpawnWorker, server: ControlServer, reaper: Reaper, standby: Standby | undefined) {
     this.#spawn = spawn;
     this.#server = server;
     this.#reaper = reaper;
+    this.#standby = standby;
   }
 
   /** Those that have not ended yet. */
@@ -73,6 +77,25 @@ export class Workers {
       served = serve();
       this.#server.serve();
     }
+    return this.#started(pid, exit, served);
+  }
+
+  /**
+   * Starts an unlock with a passphrase that is given, by the worker on standby if there is one.
+   * @param passphrase a descriptor to read it from, which stays the caller's to close
+   * @throws CannotRun
+   */
+  startUnlock(passphrase: number): Worker {
+    const standby = this.#standby;
+    if (standby === undefined || !this.#server.isListening || !standby.callUp(passphrase))
+      return this.start('unlock', { passphrase, progress: true });
+    const { pid, ended, connection } = standby;
+    const served = this.#server.serveWorker(connection);
+    this.#server.serve();
+    return this.#started(pid, ended, served);
+  }
+
+  #started(pid: number, exit: Promise<Exit>, served: Promise<void>): Worker {
     const worker = { pid, ended: this.#end(exit, served) };
     this.#running.add(worker);
     void worker.ended.then(() => this.#running.delete(worker));

@@ -1,7 +1,7 @@
 // What a person would see, where there is nobody to see it: shows what is unlocked, stops the container as `docker stop` does, and
 // looks whether it is locked then. Throws where it is not.
 
-import { readdir, readFile } from 'node:fs/promises';
+import { open, readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 
@@ -40,6 +40,9 @@ export async function demonstrate(bundle: Bundle, launch: Launch, write: (text: 
   const enclave = (await mountsOf(container.pid)).find(({ point }) => point === ENCLAVE);
   if (enclave === undefined) throw new TazpodError('unexpected', `cannot find anything mounted on ${ENCLAVE}`);
 
+  // Held, so that no other container's gets its number.
+  await using held = await open(`/proc/${container.pid}/ns/mnt`).catch(() => undefined);
+  const namespaces = held && (await Promise.all([container.pid, 'self'].map(mountNamespace)));
   write('\nstopping it, as docker stop does (TERM)\n');
   const begin = performance.now();
   container.kill('SIGTERM');
@@ -48,7 +51,7 @@ export async function demonstrate(bundle: Bundle, launch: Launch, write: (text: 
     `ended with status ${code} (143: the command was ended by TERM) after ${Math.round(performance.now() - begin)} ms\n`,
   );
   if (code !== 143) throw new TazpodError('unexpected', `cannot call that a stop: status ${code}, where 143 was due`);
-  await checkLocked(bundle, enclave);
+  await checkLocked(bundle, enclave, namespaces);
   write(
     'locked: the enclave is mounted nowhere, and no file that the container has left holds a secret of the vault\n',
   );
@@ -70,9 +73,11 @@ async function show({ stdout, stderr }: Container, write: (text: string) => void
   return said;
 }
 
-async function checkLocked(bundle: Bundle, enclave: Mount): Promise<void> {
+/** @param namespaces of mounts, those to look into: elsewhere the enclave of another container may have its device's number by now */
+async function checkLocked(bundle: Bundle, enclave: Mount, namespaces: readonly string[] | undefined): Promise<void> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   for (const pid of pids) {
+    if (namespaces?.includes(await mountNamespace(pid)) === false) continue;
     const mounts = await mountsOf(Number(pid));
     if (mounts.some(({ point, device }) => point.endsWith(ENCLAVE) && device === enclave.device)) {
       throw new TazpodError('unexpected', `cannot call that locked: process ${pid} still sees the enclave`);
@@ -82,6 +87,11 @@ async function checkLocked(bundle: Bundle, enclave: Mount): Promise<void> {
   const secret = /aws_secret_access_key = (.*)/.exec(credentials)?.[1] ?? '';
   const { code, stdout } = await bundle.inspect(['grep', '-rlF', '--', secret, bundle.layer, `${bundle.workspace}/`]);
   if (code !== 1) throw new TazpodError('unexpected', `cannot call that locked: the sample's secret is in ${stdout}`);
+}
+
+/** Empty where it is gone, or is not ours to look at. */
+function mountNamespace(pid: number | string): Promise<string> {
+  return readlink(`/proc/${pid}/ns/mnt`).catch(() => '');
 }
 
 /** What a process sees mounted; nothing where it is gone, or is not ours to look at. */

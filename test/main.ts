@@ -29,13 +29,15 @@ const PROGRAMS = {
   podman: 'podman',
   newuidmap: 'uidmap',
   strace: 'strace',
+  cc: 'g++', // and with it the C library's own files
 };
 
-await buildExecutable();
 const missing = await installMissing(PROGRAMS);
 if (missing.length > 0) {
   console.error(`not installed here, so the tests that need them are skipped: ${missing.join(', ')}`);
 }
+
+await buildExecutable();
 
 const directory = await mkdtemp(join(tmpdir(), 'tazpod-test-'));
 try {

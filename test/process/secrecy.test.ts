@@ -64,11 +64,11 @@ class Watch {
   }
 }
 
-/** The processes of a container that run our executable, under either name. */
+/** The processes of a container that run our executable. */
 async function ours(running: Running): Promise<number[]> {
   const pids = await processesOf(running);
   const programs = await Promise.all(pids.map((pid) => readlink(`/proc/${pid}/exe`).catch(() => '')));
-  return pids.filter((_, index) => basename(programs[index] ?? '') === 'tazpod-entrypoint');
+  return pids.filter((_, index) => basename(programs[index] ?? '') === 'tazpod');
 }
 
 async function inNames({ bundle }: Sandbox): Promise<string> {

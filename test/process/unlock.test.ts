@@ -171,7 +171,9 @@ describe('a vault stays locked, and nobody is asked', () => {
 
 /** The number of PID 1's only child. */
 async function onlyChild({ pid }: Running): Promise<number> {
-  const children = (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).trim().split(' ');
-  expect(children).toHaveLength(1);
-  return Number(children[0]);
+  const children = async (): Promise<string[]> =>
+    (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).split(' ').filter((child) => child !== '');
+  // The command does not wait for the end of the worker.
+  await expect.poll(children).toHaveLength(1);
+  return Number((await children())[0]);
 }
