@@ -16,7 +16,7 @@ import { lockVault, runLockingHooks } from './lock.ts';
 import type { Output } from './output.ts';
 import { takeSaversLockUnlessLocked } from './savers-lock.ts';
 import { tellUnlocked, unlockVault } from './unlock.ts';
-import { warnAfterUnlock } from './unlock-warnings.ts';
+import { warnOnUnlock } from './unlock-warnings.ts';
 
 /** What a shell exits with where there is no such command, or it cannot be run. */
 const NOT_FOUND = 127;
@@ -99,7 +99,7 @@ async function unlockUnlessUnlocked(call: Call, signals: CaughtSignals): Promise
   const unlocked = await unlocking;
   if (unlocked.already) return undefined;
   tellUnlocked(unlocked, output);
-  warnAfterUnlock(output);
+  warnOnUnlock(output);
   // Nothing from here on may keep the lock from its turn.
   return await unlockedSince().catch(() => 'unknown');
 }

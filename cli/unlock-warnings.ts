@@ -1,4 +1,4 @@
-// What a person should know of a vault that has just been unlocked: that it is somebody else's file, and that versions of it
+// What a person should know of a vault that is unlocked: that it is somebody else's file, and that versions of it
 // wait elsewhere, which hold what this one may lack.
 
 import { statSync } from 'node:fs';
@@ -26,7 +26,7 @@ export interface Waiting {
 }
 
 /** Warns of both, and answers what waits. */
-export function warnAfterUnlock(output: Output): Waiting[] {
+export function warnOnUnlock(output: Output): Waiting[] {
   warnOfOwner(output);
   const waiting = waitingFiles().map(({ kind, path }) => ({ kind, path: escapeName(path) }));
   for (const kind of ['conflict', 'rescue'] as const) {

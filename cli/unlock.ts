@@ -22,7 +22,7 @@ import { makeBridgeSource, writePassphraseCache } from './passphrase-cache.ts';
 import { givenPassphrase, type Passphrase } from './passphrase-source.ts';
 import { formatSize } from './size.ts';
 import type { Output } from './output.ts';
-import { warnAfterUnlock } from './unlock-warnings.ts';
+import { type Waiting, warnOnUnlock } from './unlock-warnings.ts';
 
 /** What an unlock did. */
 export type Unlocked = { readonly failedHooks: readonly HookFailure[] } & (
@@ -32,9 +32,13 @@ export type Unlocked = { readonly failedHooks: readonly HookFailure[] } & (
 
 export async function unlock(call: Call): Promise<ExitStatus> {
   const { output } = call;
-  const unlocked = await unlockVault(call);
+  let waiting: readonly Waiting[] | undefined;
+  // Before PID 1 hears of it, who starts the container's command then.
+  const unlocked = await unlockVault(call, () => {
+    waiting = warnOnUnlock(output);
+  });
   tellUnlocked(unlocked, output);
-  output.result({ state: 'unlocked', ...unlocked, waiting: warnAfterUnlock(output) });
+  output.result({ state: 'unlocked', ...unlocked, waiting: waiting ?? warnOnUnlock(output) });
   return 0;
 }
 

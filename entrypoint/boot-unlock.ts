@@ -13,6 +13,8 @@ import { openPassphraseFile } from './passphrase-file.ts';
 import { exitStatusOf } from './reaper.ts';
 import { endWorker, type Workers } from './worker.ts';
 
+/** Resolves in no case. */
+const never = new Promise<undefined>(() => {});
 const PROMPT_PATIENCE = 1000; // ms
 const TERMINAL_HINT = 'start with a terminal (docker run -it), or set TAZPOD_PASSPHRASE_FILE';
 
@@ -83,13 +85,15 @@ async function runWorker(boot: BootUnlock, passphrase: number | undefined, promp
       ? workers.start('unlock', { terminal: prompts ? terminal : undefined, progress: true })
       : workers.startUnlock(passphrase);
   const abort = aborted.then((signal) => new BootAborted(signal));
-  const end = await Promise.race([worker.ended, abort]);
+  // It has nothing more to say then, and its end takes the kernel a while. On a terminal it may have modes to put back.
+  const unlocked = terminal === undefined ? keeper.whenUnlocked : never;
+  const end = await Promise.race([worker.ended, abort, unlocked]);
   if (end instanceof BootAborted) {
     // A prompt has changed the terminal's modes, and puts them back.
     await endWorker(worker, prompts ? PROMPT_PATIENCE : 0);
     throw end;
   }
-  if (keeper.state === 'unlocked') return;
+  if (end === undefined || keeper.state === 'unlocked') return;
   const status = exitStatusOf(end);
   // Ctrl-C at the prompt reaches the worker alone: it means the boot.
   if (prompts && status === 128 + constants.signals.SIGINT) throw new BootAborted(constants.signals.SIGINT);

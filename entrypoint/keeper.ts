@@ -59,6 +59,7 @@ export class Keeper {
   #saveBegan = 0;
   #command: number | undefined;
   readonly #followers: Follower[] = [];
+  readonly #unlocked = Promise.withResolvers<undefined>();
 
   /** @param size bytes of an enclave that we mount */
   constructor(operator: Operator, size: number, log: Log) {
@@ -69,6 +70,11 @@ export class Keeper {
 
   get state(): VaultState {
     return this.#state.name;
+  }
+
+  /** Resolves with the first unlock, when its client is answered. */
+  get whenUnlocked(): Promise<undefined> {
+    return this.#unlocked.promise;
   }
 
   /** When the state began, in milliseconds since the epoch. */
@@ -175,6 +181,7 @@ export class Keeper {
       this.#log.info('vault unlocked');
       for (const follower of this.#followers)
         this.#attempt('follow what becomes of the enclave', () => follower.unlocked(enclave));
+      this.#unlocked.resolve(undefined);
       return { bridge: bridge.kind, covers: bridge.covers };
     } catch (error) {
       this.#rollBack(enclave);
