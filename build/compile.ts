@@ -1,15 +1,15 @@
-// A program's text compiled ahead of time, all of its functions, for a Node with our flags. V8's own code cache, which a single
+// A program's text compiled ahead of time, all of its functions. V8's own code cache, which a single
 // executable can carry too, holds only what runs when the file is loaded, and each other function would be parsed when it is
 // first called.
 
 import { execFileSync } from 'node:child_process';
-import { setFlagsFromString, cachedDataVersionTag } from 'node:v8';
+import { setFlagsFromString } from 'node:v8';
 import { Script } from 'node:vm';
 
 /**
  * Compiles a text.
  * @param name what stack traces call it
- * @returns the code for the `cachedData` of a Script with the same text, in a Node of this version
+ * @returns the code for the `cachedData` of a Script with the same text, in a Node of this version with these flags
  * @throws Error if V8 would not take it
  */
 export function compileWhole(text: string, name: string): Buffer {
@@ -27,24 +27,13 @@ export function compileWhole(text: string, name: string): Buffer {
   return code;
 }
 
-/**
- * Makes sure that a Node with these flags takes code that was compiled here: it is bound to V8's version and to some of its flags.
- * @throws Error
- */
-export function requireSameCode(flags: readonly string[]): void {
-  const script = 'process.stdout.write(String(v8.cachedDataVersionTag()))';
-  const theirs = execFileSync(process.execPath, [...flags, '-e', script], { encoding: 'utf8', env: {} });
-  if (theirs !== String(cachedDataVersionTag()))
-    throw new Error(`cannot compile for a Node with ${flags.join(' ')}: this one has other flags of V8's`);
-}
-
 /** V8's header of compiled code: magic number, V8's version, the source, flags; 32 bits each (SerializedCodeData of V8). */
 const [BUILD_BYTES, FLAGS_AT] = [8, 12];
 
 /**
- * Binds compiled code to flags, wherever there is some in the bytes. V8 takes none that was made without them, also where they make
- * no difference to code, as the caller knows.
- * @param bytes a piece of code, or a Node that carries many; they are changed
+ * Binds the compiled code that a Node carries to flags. V8 takes none that was made without them, also where they make no difference
+ * to code, as the caller knows.
+ * @param bytes the Node's; they are changed
  * @returns how many pieces there were
  */
 export function bindToFlags(bytes: Buffer, flags: readonly string[]): number {

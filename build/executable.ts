@@ -7,8 +7,8 @@ import { chmod, copyFile, mkdir, mkdtemp, readFile, rename, rm, stat, symlink, w
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import { assetName, packAsset, WORD } from './asset.ts';
 import { bundleMain, bundleParts } from './bundle.ts';
-import { bindToFlags, compileWhole, requireSameCode } from './compile.ts';
 import { requireProgram } from './debian.ts';
 import { buildLauncher, launcherSources } from './launcher.ts';
 import { CHANGES, copyRuntime, NO_REHASH } from './runtime.ts';
@@ -18,6 +18,7 @@ export const ENTRYPOINT = join(DIST, 'tazpod-entrypoint');
 export const TOOL = join(DIST, 'tazpod');
 
 const STAMP = join(DIST, '.built');
+const COMPILE = fileURLToPath(new URL('compile-files.ts', import.meta.url));
 
 /** How the executable is made and started; `main`, `assets`, `executable` and `output` come on top. */
 export const SEA_CONFIGURATION = {
@@ -75,21 +76,8 @@ export async function buildExecutable(rpath?: string): Promise<Built> {
   await mkdir(DIST, { recursive: true });
   await using work = await temporaryDirectory();
   const stripped = await copyRuntime(join(work.path, 'node'));
-  await writeFile(join(work.path, 'program.cjs'), main);
-  requireSameCode(SEA_CONFIGURATION.execArgv.filter((flag) => flag !== NO_REHASH));
   const assets = await writeAssets(work.path, parts);
-  const made = join(work.path, basename(TOOL));
-  await writeFile(
-    join(work.path, 'sea.json'),
-    JSON.stringify({
-      ...SEA_CONFIGURATION,
-      main: join(work.path, 'program.cjs'),
-      executable: join(work.path, 'node'),
-      output: made,
-      assets,
-    }),
-  );
-  await execa(process.execPath, ['--build-sea', join(work.path, 'sea.json')]);
+  const made = await makeExecutable(work.path, main, assets);
   if (rpath !== undefined) await setLibraryPath(made, rpath);
   await chmod(made, 0o755);
   const entrypoint = join(work.path, basename(ENTRYPOINT));
@@ -137,23 +125,40 @@ async function temporaryDirectory(): Promise<AsyncDisposable & { readonly path: 
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
 }
 
-/** Writes each part and its compiled code to files, by the names that program.ts asks for. */
+/** Compiles the parts, in the Node and with the flags that will run them, and writes them to files, by the names that program.ts asks for. */
 async function writeAssets(
   directory: string,
   parts: Awaited<ReturnType<typeof bundleParts>>,
 ): Promise<Record<string, string>> {
+  const files = parts.map(({ name }) => join(directory, `${name}.js`));
+  for (const [index, { text }] of parts.entries()) await writeFile(files[index] ?? '', text);
+  await execa(join(directory, 'node'), [...SEA_CONFIGURATION.execArgv, COMPILE, ...files], { extendEnv: false });
   const assets: Record<string, string> = {};
-  for (const { name, text } of parts) {
-    const code = compileWhole(text, name);
-    // V8 would take other code for none, and compile in silence what runs.
-    if (bindToFlags(code, [NO_REHASH]) !== 1) throw new Error(`cannot bind the compiled code of ${name} to our flags`);
-    const files = { [`${name}.js`]: text, [`${name}.code`]: code };
-    for (const [file, contents] of Object.entries(files)) {
-      assets[file] = join(directory, file);
-      await writeFile(assets[file], contents);
-    }
+  for (const [index, { name, text }] of parts.entries()) {
+    const file = files[index] ?? '';
+    await writeFile(file, packAsset(await readFile(`${file}.code`), text));
+    assets[assetName(name)] = file;
   }
   return assets;
+}
+
+/** @returns its path */
+async function makeExecutable(directory: string, main: string, assets: Record<string, string>): Promise<string> {
+  const [program, configuration, output] = ['program.cjs', 'sea.json', basename(TOOL)].map((name) =>
+    join(directory, name),
+  ) as [string, string, string];
+  const executable = join(directory, 'node');
+  await writeFile(configuration, JSON.stringify({ ...SEA_CONFIGURATION, main: program, executable, output, assets }));
+  const [asset = Buffer.alloc(0)] = await Promise.all(Object.values(assets).map((file) => readFile(file)));
+  // Where the assets lie depends on what lies before them, our main script among it.
+  for (let missing = 0, text = main; ; text = main + ' '.repeat(missing)) {
+    await writeFile(program, text);
+    await execa(process.execPath, ['--build-sea', configuration]);
+    const at = (await readFile(output)).indexOf(asset);
+    missing = (missing + (-at & (WORD - 1))) % WORD;
+    if (at % WORD === 0) return output;
+    if (text !== main) throw new Error('cannot place the compiled code so that V8 takes it where it lies');
+  }
 }
 
 /**

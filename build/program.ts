@@ -6,6 +6,7 @@ import { basename, dirname } from 'node:path';
 import { getRawAsset } from 'node:sea';
 import { Script } from 'node:vm';
 
+import { assetName, unpackAsset } from './asset.ts';
 import type { Part } from './bundle.ts';
 
 interface Module {
@@ -26,10 +27,8 @@ declare const require: (name: string) => unknown;
 run(basename(process.argv0) === 'tazpod' ? 'tazpod' : 'tazpod-entrypoint');
 
 function run(part: Part): unknown {
-  const script = new Script(Buffer.from(getRawAsset(`${part}.js`)).toString('latin1'), {
-    filename: part,
-    cachedData: Buffer.from(getRawAsset(`${part}.code`)),
-  });
+  const { code, text } = unpackAsset(getRawAsset(assetName(part)));
+  const script = new Script(text, { filename: part, cachedData: code });
   const module: Module = { exports: {} };
   const requirePart = (name: string): unknown => (name === 'pino' ? run(name) : require(name));
   const wrapper = script.runInThisContext() as Wrapper;

@@ -77,7 +77,7 @@ const { lib } = dlopen(null);
 /** The C functions, as they are. `errno` of a call that failed: `lastErrno()`, before anything else is called. */
 export const libc = lookedUpLate(signatures);
 
-/** Each function is looked up when it is first asked for: to look up all of them takes as long as half of the boot. */
+/** Each function is looked up when it is first asked for: the boot needs a third of them. */
 function lookedUpLate<T extends FunctionDefinitions>(definitions: T): WrappedFunctionsFromDefinitions<T> {
   const functions = {};
   for (const [name, signature] of Object.entries(definitions)) {
@@ -145,8 +145,8 @@ export function addressOf(buffer: Buffer): bigint {
 }
 
 // Calls that glibc 2.36 has no function for, or one that does more than the call; and those that are made once or twice on the
-// way to the command, for node:ffi makes some forty system calls itself to look up a function. From 424 on the numbers are the
-// same on every architecture (syscalls(2)).
+// way to the command, where to look up a function takes longer than to call it. From 424 on the numbers are the same on every
+// architecture (syscalls(2)).
 const NUMBERS = {
   x64: {
     bind: 49,

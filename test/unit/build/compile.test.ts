@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { Script } from 'node:vm';
 import { expect, test } from 'vitest';
 
-import { bindToFlags, compileWhole, requireSameCode } from '../../../build/compile.ts';
+import { bindToFlags, compileWhole } from '../../../build/compile.ts';
 
 test('holds every function, also those that nobody has called yet', () => {
   const text =
@@ -24,11 +24,6 @@ test('leaves the engine as it was: what is compiled afterwards is compiled when 
   const script = new Script(' '.repeat(text.length), { cachedData });
   expect(script.cachedDataRejected).toBe(false);
   expect(script.runInThisContext() as () => string).toThrow(SyntaxError);
-});
-
-test('is refused for a Node with flags that V8 binds code to', () => {
-  expect(() => requireSameCode(['--v8-pool-size=0'])).not.toThrow();
-  expect(() => requireSameCode(['--no-opt'])).toThrow(/^cannot compile for a Node with --no-opt/);
 });
 
 test('is taken by a Node with the flags that it was bound to, and by no other', () => {
