@@ -1,12 +1,18 @@
 // Descriptors: which ones the runtime passed in for the command, and giving 0–2 to the operator.
 
-import { fchownSync, fstatSync, readdirSync, readlinkSync } from 'node:fs';
+import { fchownSync, fstatSync, readdirSync } from 'node:fs';
 
-import { errnoName } from '../lib/errors.ts';
+import { libc } from './native.ts';
 import type { Operator } from './operator.ts';
 import { isTerminal } from './terminal.ts';
 
+const DESCRIPTORS = '/proc/self/fd/';
 const EPOLL = 'anon_inode:[eventpoll]';
+const OWN: ReadonlySet<string> = new Set([EPOLL, 'anon_inode:[eventfd]', 'anon_inode:[io_uring]']);
+const path = Buffer.from(DESCRIPTORS.padEnd(32, '\0'));
+/** No link that tells Node's own is longer. */
+const link = Buffer.alloc(64);
+const LINK_BYTES = BigInt(link.length);
 
 /**
  * The descriptors that PID 1 was started with, 0–2 among them where they are open. To be called before PID 1 opens any
@@ -16,27 +22,34 @@ const EPOLL = 'anon_inode:[eventpoll]';
  */
 export function inheritedDescriptors(): number[] {
   const links = new Map<number, string>();
-  for (const name of readdirSync('/proc/self/fd')) {
-    try {
-      links.set(Number(name), readlinkSync(`/proc/self/fd/${name}`));
-    } catch (error) {
-      // The descriptor that read the directory is gone by now.
-      if (errnoName(error) !== 'ENOENT') throw error;
-    }
+  for (const name of readdirSync(DESCRIPTORS)) {
+    const target = readLink(name);
+    // The descriptor that read the directory is gone by now.
+    if (target !== undefined) links.set(Number(name), target);
   }
   const seen = new Map<string, number>();
-  for (const link of links.values()) seen.set(link, (seen.get(link) ?? 0) + 1);
+  for (const target of links.values()) seen.set(target, (seen.get(target) ?? 0) + 1);
 
-  const firstOwn = Math.min(...[...links].filter(([, link]) => link === EPOLL).map(([descriptor]) => descriptor));
+  const firstOwn = Math.min(...[...links].filter(([, target]) => target === EPOLL).map(([descriptor]) => descriptor));
 
   return [...links]
-    .filter(([descriptor, link]) => {
+    .filter(([descriptor, target]) => {
       if (descriptor < firstOwn) return true;
-      if (/^anon_inode:\[(?:eventpoll|eventfd|io_uring)\]$/.test(link)) return false;
-      return !(link.startsWith('pipe:') && (seen.get(link) ?? 0) > 1);
+      if (OWN.has(target)) return false;
+      return !(target.startsWith('pipe:') && (seen.get(target) ?? 0) > 1);
     })
     .map(([descriptor]) => descriptor)
     .sort((a, b) => a - b);
+}
+
+/**
+ * What the link of a descriptor says, or its beginning; undefined where there is none. Node's own function makes an error of that,
+ * and of each path a string and bytes: here each line counts some twenty times, before the command.
+ */
+function readLink(name: string): string | undefined {
+  path[DESCRIPTORS.length + path.write(name, DESCRIPTORS.length, 'latin1')] = 0;
+  const length = libc.readlink(path, link, LINK_BYTES);
+  return length === -1 ? undefined : link.toString('latin1', 0, length);
 }
 
 /**

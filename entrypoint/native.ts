@@ -32,6 +32,7 @@ const signatures = {
   malloc_trim: { arguments: ['uint64'], return: 'int32' },
   pthread_sigmask: { arguments: ['int32', 'pointer', 'pointer'], return: 'int32' },
   read: { arguments: ['int32', 'pointer', 'uint64'], return: 'int64' },
+  readlink: { arguments: ['pointer', 'pointer', 'uint64'], return: 'int32' },
   renameat: { arguments: ['int32', 'pointer', 'int32', 'pointer'], return: 'int32' },
   sigtimedwait: { arguments: ['pointer', 'pointer', 'pointer'], return: 'int32' },
   signal: { arguments: ['int32', 'pointer'], return: 'pointer' },
@@ -292,24 +293,27 @@ const UV_SIGNAL = 16; // uv_handle_type of uv.h
  * `listener` runs outside Node's own callback scope: it must hand over to the event loop (setImmediate), no more.
  * @returns those that could not be caught
  */
-export function listenToSignals(numbers: Iterable<number>, listener: (signal: number) => void): number[] {
+export function listenToSignals(numbers: readonly number[], listener: (signal: number) => void): number[] {
   const loop = getCurrentEventLoop();
   // The first argument is the handle's address; nobody asks for it, and as a number no bigint is made of it.
   const callback = lib.registerCallback({ arguments: ['int32', 'int32'], return: 'void' }, (_handle, signal) =>
     listener(signal),
   );
+  const size = Number(libc.uv_handle_size(UV_SIGNAL));
+  const handles = Buffer.alloc(size * numbers.length);
+  signalHandles.push(handles);
   const refused: number[] = [];
+  let handle = addressOf(handles);
   for (const number of numbers) {
-    const handle = Buffer.alloc(Number(libc.uv_handle_size(UV_SIGNAL)));
-    handles.push(handle);
     libc.uv_signal_init(loop, handle);
     if (libc.uv_signal_start(handle, callback, number) !== 0) refused.push(number);
+    handle += BigInt(size);
   }
   return refused;
 }
 
-/** libuv keeps pointers to these: they must never be collected. */
-const handles: Buffer[] = [];
+/** libuv keeps pointers into these: they must never be collected. */
+const signalHandles: Buffer[] = [];
 
 const UV_POLL = 8;
 const UV_READABLE = 1;
