@@ -7,16 +7,13 @@ import { getRawAsset } from 'node:sea';
 import { Script } from 'node:vm';
 
 import { assetName, unpackAsset } from './asset.ts';
-import type { Part } from './bundle.ts';
+import type { Program } from './parts.ts';
 
-interface Module {
-  readonly exports: unknown;
-}
+type Provided = Readonly<Record<string, () => unknown>>;
 
-type Wrapper = (
-  exports: unknown,
+type Part = (
   require: (name: string) => unknown,
-  module: Module,
+  provide: (modules: Provided) => void,
   file: string,
   directory: string,
 ) => void;
@@ -24,14 +21,22 @@ type Wrapper = (
 /** Node's own, for a single executable: it knows built-in modules only. */
 declare const require: (name: string) => unknown;
 
-run(basename(process.argv0) === 'tazpod' ? 'tazpod' : 'tazpod-entrypoint');
+const provided = new Map<string, Provided>();
 
-function run(part: Part): unknown {
+load((basename(process.argv0) === 'tazpod' ? 'tazpod' : 'tazpod-entrypoint') satisfies Program);
+
+function load(part: string): void {
   const { code, text } = unpackAsset(getRawAsset(assetName(part)));
   const script = new Script(text, { filename: part, cachedData: code });
-  const module: Module = { exports: {} };
-  const requirePart = (name: string): unknown => (name === 'pino' ? run(name) : require(name));
-  const wrapper = script.runInThisContext() as Wrapper;
-  wrapper(module.exports, requirePart, module, process.execPath, dirname(process.execPath));
-  return module.exports;
+  const provide = (modules: Provided): void => void provided.set(part, modules);
+  (script.runInThisContext() as Part)(requireModule, provide, process.execPath, dirname(process.execPath));
+}
+
+/** A module of Node's, or of a part, which is loaded first if it is not yet (`#PART/PATH`: parts.ts). */
+function requireModule(name: string): unknown {
+  if (!name.startsWith('#')) return require(name);
+  const slash = name.indexOf('/');
+  const part = name.slice(1, slash);
+  if (!provided.has(part)) load(part);
+  return provided.get(part)?.[name.slice(slash + 1)]?.();
 }

@@ -11,6 +11,7 @@ import type { Keeper } from './keeper.ts';
 import { asOperator, type Operator } from './operator.ts';
 import { openPassphraseFile } from './passphrase-file.ts';
 import { exitStatusOf } from './reaper.ts';
+import { BootAborted } from './signal-router.ts';
 import { endWorker, type Workers } from './worker.ts';
 
 /** Resolves in no case. */
@@ -18,19 +19,10 @@ const never = new Promise<undefined>(() => {});
 const PROMPT_PATIENCE = 1000; // ms
 const TERMINAL_HINT = 'start with a terminal (docker run -it), or set TAZPOD_PASSPHRASE_FILE';
 
-/** Thrown through the boot when a signal aborts it. */
-export class BootAborted extends Error {
-  override readonly name = 'BootAborted';
-  readonly status: number;
-
-  constructor(signal: number) {
-    super(`boot aborted by signal ${signal}`);
-    this.status = 128 + signal;
-  }
-}
-
 export interface BootUnlock {
   readonly mode: UnlockMode;
+  /** Whether the engine has mounted the enclave, which may hold what an earlier life left. */
+  readonly isMounted: boolean;
   readonly operator: Operator;
   readonly keeper: Keeper;
   readonly workers: Workers;
@@ -49,8 +41,8 @@ export interface BootUnlock {
  * @throws TazpodError when what was to be unlocked could not be, BootAborted
  */
 export async function unlockAtBoot(boot: BootUnlock): Promise<void> {
-  const { mode, operator, keeper, terminal } = boot;
-  const isCached = keeper.recover(mode !== 'never');
+  const { mode, operator, keeper, terminal, isMounted } = boot;
+  const isCached = isMounted && keeper.recover(mode !== 'never');
   if (mode === 'never') return;
   if (isCached) {
     await runWorker(boot, undefined, false);

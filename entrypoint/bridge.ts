@@ -2,11 +2,12 @@
 // symbolic link. What stood at the target is never lost: a directory is covered (or put aside for the link), a link is
 // put aside; both come back at the lock, or at the next boot.
 
-import { lstatSync, mkdirSync, readlinkSync, renameSync, rmdirSync, symlinkSync, unlinkSync } from 'node:fs';
+import { mkdirSync, renameSync, rmdirSync, symlinkSync } from 'node:fs';
 
 import { errnoName, reasonOf, TazpodError } from '../lib/errors.ts';
 import { AWS_NAME, BRIDGE_SOURCE, BRIDGE_TARGET, HOME } from '../lib/paths.ts';
 import type { BridgeKind } from '../lib/protocol.ts';
+import { ASIDE_NAME, exists, LINK_TARGET, readLink, restoreAside } from './aside.ts';
 import { hasCapability } from './capabilities.ts';
 import { Directory } from './directory.ts';
 import type { Enclave } from './enclave.ts';
@@ -16,10 +17,6 @@ import { attach, cloneMount } from './mount.ts';
 import { deviceName, mountsAt } from './mountinfo.ts';
 import { asOperator, type Operator } from './operator.ts';
 import { unmount } from './unmount.ts';
-
-/** Where what stood at the target waits: a name beside it, so that it is one rename away. */
-const ASIDE_NAME = '.aws.tazpod-aside';
-const LINK_TARGET = 'secrets/.aws';
 
 export interface Bridge {
   readonly kind: BridgeKind;
@@ -59,26 +56,6 @@ export function unbridgeAws({ mount }: Bridge, operator: Operator): void {
   } finally {
     mount?.close();
     restoreAside(operator);
-  }
-}
-
-/**
- * Puts back what was put aside, by us or by a session that was killed: the link that we made in its place goes, and so
- * does the empty directory that we mounted on.
- */
-export function restoreAside(operator: Operator): void {
-  try {
-    using home = Directory.open(HOME);
-    asOperator(operator, () => {
-      const target = home.path(AWS_NAME);
-      if (readLink(target) === LINK_TARGET) unlinkSync(target);
-      if (!exists(home.path(ASIDE_NAME))) return;
-      if (exists(target)) rmdirSync(target);
-      renameSync(home.path(ASIDE_NAME), target);
-    });
-  } catch (error) {
-    // The operator put something of its own there meanwhile (ENOTEMPTY, ENOTDIR), or the home is not writable: both stay.
-    if (errnoName(error) === undefined) throw error;
   }
 }
 
@@ -182,17 +159,4 @@ function removeIfEmpty(path: string): void {
   } catch (error) {
     if (errnoName(error) === undefined) throw error;
   }
-}
-
-function readLink(path: string): string | undefined {
-  try {
-    return readlinkSync(path);
-  } catch (error) {
-    if (errnoName(error) !== 'ENOENT' && errnoName(error) !== 'EINVAL') throw error;
-    return undefined;
-  }
-}
-
-function exists(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }

@@ -96,13 +96,9 @@ export function requireCapabilities(): void {
  */
 export function confineChildren(): void {
   systemCall('prctl', PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL);
-  try {
-    systemCall('prctl', PR_CAPBSET_DROP, NUMBERS.SYS_ADMIN);
-  } catch (error) {
-    // Without SETPCAP, and so not as root: there is nothing to inherit, unless by a set-user-ID program.
-    if (errnoName(error) !== 'EPERM') throw error;
-    if (hasCapability('SYS_ADMIN')) systemCall('prctl', PR_SET_NO_NEW_PRIVS, 1);
-  }
+  if (hasCapability('SETPCAP')) systemCall('prctl', PR_CAPBSET_DROP, NUMBERS.SYS_ADMIN);
+  // Not as root: there is nothing to inherit, unless by a set-user-ID program.
+  else if (hasCapability('SYS_ADMIN')) systemCall('prctl', PR_SET_NO_NEW_PRIVS, 1);
 }
 
 /** ECAPMODE of mount calls: which errno says that a capability (or AppArmor, or seccomp) forbade it. */

@@ -2,11 +2,10 @@
 // the keeper. The kernel decides who may talk: the socket is the operator's, mode 0600. A worker's connection is a pair of
 // sockets that it inherits, so that it works without a path, too.
 
-import { chmodSync, chownSync, closeSync, unlinkSync } from 'node:fs';
 import { createServer, Socket } from 'node:net';
 
-import { errnoName, reasonOf, TazpodError } from '../lib/errors.ts';
-import { CONTROL_SOCKET, RUNTIME_DIRECTORY } from '../lib/paths.ts';
+import { reasonOf, TazpodError } from '../lib/errors.ts';
+import { CONTROL_SOCKET } from '../lib/paths.ts';
 import {
   decodeRequest,
   encodeReply,
@@ -20,10 +19,9 @@ import { withoutBrokenPipe } from './broken-pipe.ts';
 import type { Hooks } from './hooks.ts';
 import type { Keeper } from './keeper.ts';
 import type { Log } from './log.ts';
-import type { Operator } from './operator.ts';
 import { statusOf, type InitFacts } from './status.ts';
 import type { Client } from './turns.ts';
-import { connectPair, listenAt } from './unix-socket.ts';
+import { connectPair } from './unix-socket.ts';
 
 const MOST_CONNECTIONS = 64;
 /** A client waits for each answer; one that does not is cut off here. */
@@ -36,43 +34,17 @@ export class ControlServer {
   readonly #log: Log;
   readonly #workers = new WeakSet<Client>();
   readonly #connections = new Set<() => void>();
-  #listener: number | undefined;
+  readonly #listener: number | undefined;
   #isServing = false;
   #isDeaf = false;
 
-  constructor(keeper: Keeper, hooks: Hooks, facts: InitFacts, log: Log) {
+  /** @param listener a socket that listens for the operator's tools, if there is one */
+  constructor(listener: number | undefined, keeper: Keeper, hooks: Hooks, facts: InitFacts, log: Log) {
+    this.#listener = listener;
     this.#keeper = keeper;
     this.#hooks = hooks;
     this.#facts = facts;
     this.#log = log;
-  }
-
-  /**
-   * Listens at the control socket: who connects waits until we `serve`. Whoever was there before is gone: the caller holds the
-   * lock of the runtime directory.
-   * @throws TazpodError `configuration`
-   */
-  listen(operator: Operator): void {
-    let listener: number | undefined;
-    try {
-      removeStale();
-      // Nobody else may connect in the moment before the socket has its owner and mode.
-      const umask = process.umask(0o177);
-      try {
-        listener = listenAt(CONTROL_SOCKET);
-      } finally {
-        process.umask(umask);
-      }
-      if (process.getuid?.() === 0) chownSync(CONTROL_SOCKET, operator.uid, operator.gid);
-      chmodSync(CONTROL_SOCKET, 0o600);
-    } catch (error) {
-      if (listener !== undefined) closeSync(listener);
-      throw new TazpodError('configuration', `cannot listen at ${CONTROL_SOCKET}: ${reasonOf(error)}`, {
-        hint: `give it a directory of its own: --tmpfs ${RUNTIME_DIRECTORY}`,
-        cause: error,
-      });
-    }
-    this.#listener = listener;
   }
 
   /** Serves whoever connects, from now on. For a moment when somebody else has to work first: it loads node:net. */
@@ -128,10 +100,9 @@ export class ControlServer {
     for (const end of this.#connections) end();
   }
 
-  /** Serves nobody any more, and removes the socket. What still listens is the kernel's to close: we end next. */
+  /** Serves nobody any more who has not been served yet. */
   close(): void {
     this.#isDeaf = true;
-    if (this.#listener !== undefined) removeStale();
   }
 
   /**
@@ -238,12 +209,4 @@ function send(socket: Socket, reply: Reply): void {
   if (!socket.writable) return;
   withoutBrokenPipe(() => socket.write(encodeReply(reply)));
   if (socket.writableLength > 0) socket.destroy();
-}
-
-function removeStale(): void {
-  try {
-    unlinkSync(CONTROL_SOCKET);
-  } catch (error) {
-    if (errnoName(error) !== 'ENOENT') throw error;
-  }
 }

@@ -2,16 +2,16 @@
 // mounted it, refused where it would be on disk. PID 1 never gives the kernel a path that the operator can change:
 // directories are opened without following links, and mounts are made on descriptors (mount API of fsopen(2)).
 
-import { accessSync, chmodSync, chownSync, constants, lstatSync, mkdirSync, readFileSync, statfsSync } from 'node:fs';
+import { accessSync, chmodSync, chownSync, constants, lstatSync, readFileSync, statfsSync } from 'node:fs';
 
 import { errnoName, reasonOf, TazpodError } from '../lib/errors.ts';
-import { ENCLAVE, ENCLAVE_NAME, HOME, PASSPHRASE_CACHE_NAME } from '../lib/paths.ts';
+import { ENCLAVE, ENCLAVE_NAME, PASSPHRASE_CACHE_NAME } from '../lib/paths.ts';
 import { hasCapability, isForbidden } from './capabilities.ts';
-import { Directory } from './directory.ts';
+import type { Directory } from './directory.ts';
 import { isEmpty } from './listing.ts';
 import type { Log } from './log.ts';
 import { attach, createTmpfs } from './mount.ts';
-import { mountsAt, type Mount } from './mountinfo.ts';
+import { enclaveMount, mountedFileSystem, openHome, openMountPoint } from './mount-point.ts';
 import type { Operator } from './operator.ts';
 import { unmount, unmountDevice } from './unmount.ts';
 import { wipe } from './wipe.ts';
@@ -31,21 +31,6 @@ export interface Enclave {
   readonly ours: boolean;
   /** An unlocked vault is in it already. */
   readonly cached: boolean;
-}
-
-/**
- * Makes ~/secrets ready to be mounted on: a directory of root's without write permission, so that nothing is written to
- * disk there while the vault is locked.
- * @throws TazpodError `cannot-mount`
- */
-export function prepareMountPoint(operator: Operator, log: Log): void {
-  using home = openHome();
-  if (mountedFileSystem() === undefined) openMountPoint(home, operator, log).close();
-}
-
-/** Whether the engine mounted a RAM file system at the enclave's path. */
-export function isEnclaveMounted(): boolean {
-  return mountedFileSystem() === 'tmpfs';
 }
 
 /**
@@ -86,78 +71,6 @@ export function giveEnclave(root: Directory, operator: Operator): void {
   else if (root.stat().uid !== operator.uid) return;
   // Whatever mode was asked for: where the image has the directory, runc gives the mount the directory's mode.
   chmodSync(root.path(), 0o700);
-}
-
-function openHome(): Directory {
-  try {
-    return Directory.open(HOME);
-  } catch (error) {
-    throw new TazpodError('cannot-mount', `cannot open the home ${HOME}: ${reasonOf(error)}`, {
-      hint: 'the enclave is in it: make it a directory that is the operator’s',
-      cause: error,
-    });
-  }
-}
-
-/** The type of what is mounted at the enclave's path. */
-function mountedFileSystem(): string | undefined {
-  return enclaveMount()?.fileSystem;
-}
-
-/** What is mounted at the enclave's path, the uppermost. */
-function enclaveMount(): Mount | undefined {
-  return mountsAt(ENCLAVE).at(-1);
-}
-
-function openMountPoint(home: Directory, operator: Operator, log: Log): Directory {
-  try {
-    mkdirSync(home.path(ENCLAVE_NAME), { mode: 0o555 });
-  } catch (error) {
-    if (errnoName(error) !== 'EEXIST') throw refused(error);
-  }
-  let point: Directory;
-  try {
-    point = home.openBeneath(ENCLAVE_NAME);
-  } catch (error) {
-    throw refused(error);
-  }
-  try {
-    if (process.getuid?.() === 0) {
-      const { uid, mode } = point.stat();
-      if (uid !== 0 && uid !== operator.uid) {
-        throw new TazpodError('cannot-mount', `cannot use ${ENCLAVE}: it belongs to uid ${uid}`, {
-          hint: 'remove it, or give it to root',
-        });
-      }
-      // Only where it is not so already: the root file system may be read-only.
-      if (uid !== 0) chownSync(point.path(), 0, 0);
-      if ((mode & 0o7777) !== 0o555) chmodSync(point.path(), 0o555);
-    }
-    if (!isEmpty(point)) {
-      log.warn(
-        `${ENCLAVE} holds files on disk, in the clear: they lie covered while the vault is unlocked; move them away`,
-      );
-    }
-    return point;
-  } catch (error) {
-    point.close();
-    throw error;
-  }
-}
-
-function refused(cause: unknown): TazpodError {
-  const name = errnoName(cause);
-  return new TazpodError(
-    'cannot-mount',
-    `cannot use ${ENCLAVE}: ${name === 'ELOOP' ? 'it is a symbolic link' : reasonOf(cause)}`,
-    {
-      hint:
-        name === 'EROFS'
-          ? 'make that directory in the image, root’s and mode 0555, or start without --read-only'
-          : 'remove it: the enclave is mounted on a directory of that name',
-      cause,
-    },
-  );
 }
 
 function mountEnclave(home: Directory, operator: Operator, size: number, log: Log): Enclave {

@@ -5,9 +5,10 @@
 
 import { reasonOf, TazpodError } from '../lib/errors.ts';
 import { type EnclaveFacts, MOST_HOLDERS, type Replies, type VaultState } from '../lib/protocol.ts';
-import { bridgeAws, restoreAside, unbridgeAws, type Bridge } from './bridge.ts';
+import { restoreAside } from './aside.ts';
+import { bridgeAws, unbridgeAws, type Bridge } from './bridge.ts';
 import { destroyEnclave } from './destruction.ts';
-import { giveEnclave, isEnclaveMounted, openEnclave, type Enclave } from './enclave.ts';
+import { giveEnclave, openEnclave, type Enclave } from './enclave.ts';
 import { endHolders } from './end-holders.ts';
 import { holdersOf } from './holders.ts';
 import { prepareIdentity } from './identity.ts';
@@ -123,13 +124,12 @@ export class Keeper {
   }
 
   /**
-   * Looks at what an earlier life left in an enclave that the engine keeps mounted: what a torn unlock left is wiped, and
+   * Looks at what an earlier life left in the enclave, which the engine keeps mounted: what a torn unlock left is wiped, and
    * so is an unlocked vault that is not to be kept.
    * @returns whether an unlocked vault is there, to be opened without a passphrase
    * @throws TazpodError `cannot-mount`
    */
   recover(keep: boolean): boolean {
-    if (!isEnclaveMounted()) return false;
     const { root, cached } = openEnclave(this.#operator, this.#size, this.#log);
     using _closing = root;
     if (cached && !keep) {

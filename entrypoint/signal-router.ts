@@ -11,6 +11,17 @@ import { signalName } from './signals.ts';
 const { SIGHUP, SIGINT, SIGQUIT, SIGTERM } = constants.signals;
 const ABORTS_BOOT: ReadonlySet<number> = new Set([SIGTERM, SIGINT, SIGHUP, SIGQUIT]);
 
+/** Thrown through the boot when a signal aborts it. */
+export class BootAborted extends Error {
+  override readonly name = 'BootAborted';
+  readonly status: number;
+
+  constructor(signal: number) {
+    super(`boot aborted by signal ${signal}`);
+    this.status = 128 + signal;
+  }
+}
+
 export class SignalRouter {
   readonly #stopSignals: ReadonlySet<number>;
   readonly #onStop: () => void;

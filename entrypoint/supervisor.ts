@@ -6,23 +6,24 @@ import { constants } from 'node:os';
 
 import { reasonOf, TazpodError } from '../lib/errors.ts';
 import type { Arguments } from './arguments.ts';
-import { BootAborted, unlockAtBoot } from './boot-unlock.ts';
-import { restoreAside } from './bridge.ts';
+import { restoreAside } from './aside.ts';
+import { unlockAtBoot } from './boot-unlock.ts';
 import { confineChildren, requireCapabilities } from './capabilities.ts';
 import type { Configuration } from './configuration.ts';
+import { listenForTools, removeControlSocket } from './control-socket.ts';
 import { giveStandardStreams } from './descriptors.ts';
-import { prepareMountPoint } from './enclave.ts';
 import { environmentBytes, operatorEnvironment } from './environment.ts';
 import { prepareIdentity } from './identity.ts';
 import { endProcesses } from './last-processes.ts';
 import { LOST } from './last-save.ts';
 import type { Log } from './log.ts';
+import { mountedFileSystem, prepareMountPoint } from './mount-point.ts';
 import { findOperator, type Operator } from './operator.ts';
 import { describeProcess } from './process-life.ts';
 import { applyAttributes, becomeSubreaper, nameProcess, setParentDeathSignal } from './process-attributes.ts';
 import { exitStatusOf, Reaper, type Exit } from './reaper.ts';
 import { claimRuntimeDirectory } from './runtime-directory.ts';
-import { SignalRouter } from './signal-router.ts';
+import { BootAborted, SignalRouter } from './signal-router.ts';
 import type { SignalListener } from './signals.ts';
 import { CannotRun, spawnAsOperator } from './spawn.ts';
 import { Standby, type Started } from './standby.ts';
@@ -30,7 +31,7 @@ import { Stop } from './stop.ts';
 import { foregroundTerminal, takeForeground } from './terminal.ts';
 import type { Transfer } from './transfer.ts';
 import { Trim } from './trim.ts';
-import { VaultServices } from './vault-services.ts';
+import { VaultServices, type VaultSetting } from './vault-services.ts';
 import { followWorkspace } from './workspace-owner.ts';
 
 /** What a container that failed by our own fault ends with, as docker's. */
@@ -62,6 +63,9 @@ export class Supervisor {
   readonly #stop: Stop;
   readonly #standby: Standby | undefined;
   readonly #stopSignals: ReadonlySet<number>;
+  /** Undefined where another serves this container. */
+  #vaultSetting: VaultSetting | undefined;
+  /** From when they are needed, which is when the command runs at the latest. */
   #vault: VaultServices | undefined;
   #transfer: Transfer | undefined;
   #command: number | undefined;
@@ -114,9 +118,10 @@ export class Supervisor {
       const operator = this.#becomeInit();
       const environment = operatorEnvironment(environmentBytes(), operator);
       this.#beginServing(operator, environment);
+      const mounted = mountedFileSystem();
       // First of all, for its worker takes longest to be ready; what is made meanwhile is made before it is served.
-      const unlocked = this.#unlock(operator);
-      this.#prepare(operator);
+      const unlocked = this.#unlock(operator, mounted === 'tmpfs');
+      this.#prepare(operator, mounted === undefined);
       await unlocked;
       await this.#runUnlockedHooks();
       const exit = await this.#runCommand(operator, environment);
@@ -140,6 +145,7 @@ export class Supervisor {
       this.#stop.cancel();
       this.#vault?.keeper.lockNow();
       this.#vault?.server.close();
+      if (this.#vaultSetting?.listener !== undefined) removeControlSocket();
       await this.#log.settle();
     }
   }
@@ -173,28 +179,30 @@ export class Supervisor {
       this.#log.warn('another tazpod-entrypoint serves this container: this one is an init without a vault');
       return;
     }
-    this.#vault = new VaultServices(
-      {
-        operator,
-        environment,
-        configuration: this.#configuration,
-        stopSignals: this.#stopSignals,
-        reaper: this.#reaper,
-        stop: this.#stop,
-        standby: this.#standby,
-        commandRuns: this.#commandRuns.promise,
-      },
-      this.#log,
-    );
-    if (claim === 'ours') this.#vault.server.listen(operator);
+    this.#vaultSetting = {
+      listener: claim === 'ours' ? listenForTools(operator) : undefined,
+      operator,
+      environment,
+      configuration: this.#configuration,
+      stopSignals: this.#stopSignals,
+      reaper: this.#reaper,
+      stop: this.#stop,
+      standby: this.#standby,
+      commandRuns: this.#commandRuns.promise,
+    };
   }
 
-  #prepare(operator: Operator): void {
+  #beginVault(): VaultServices | undefined {
+    this.#vault ??= this.#vaultSetting && new VaultServices(this.#vaultSetting, this.#log);
+    return this.#vault;
+  }
+
+  #prepare(operator: Operator, mayBeMountedOn: boolean): void {
     prepareIdentity(operator, this.#log);
-    if (this.#vault === undefined) return;
+    if (this.#vaultSetting === undefined) return;
     restoreAside(operator);
     try {
-      prepareMountPoint(operator, this.#log);
+      if (mayBeMountedOn) prepareMountPoint(operator, this.#log);
     } catch (error) {
       if (!(error instanceof TazpodError)) throw error;
       this.#log.warn(`${error.message}${error.hint === undefined ? '' : ` (${error.hint})`}`);
@@ -202,10 +210,11 @@ export class Supervisor {
   }
 
   /** A vault that stays locked is a reason not to start only where it is required. */
-  async #unlock(operator: Operator): Promise<void> {
+  async #unlock(operator: Operator, isMounted: boolean): Promise<void> {
     const { unlock: mode, passphraseFile } = this.#configuration;
-    const vault = this.#vault;
     try {
+      if (!isMounted && !this.#wantsUnlock) return;
+      const vault = this.#beginVault();
       if (vault === undefined) {
         if (mode !== 'required') return;
         throw new TazpodError('unreachable', 'cannot unlock: another tazpod-entrypoint serves this container', {
@@ -214,6 +223,7 @@ export class Supervisor {
       }
       await unlockAtBoot({
         mode,
+        isMounted,
         operator,
         keeper: vault.keeper,
         workers: vault.workers,
@@ -236,6 +246,13 @@ export class Supervisor {
         );
       }
     }
+  }
+
+  /** Whether there may be something to unlock with, or nobody may start without. */
+  get #wantsUnlock(): boolean {
+    const { unlock: mode, passphraseFile } = this.#configuration;
+    if (mode !== 'auto') return mode !== 'never';
+    return this.#passphrase !== undefined || passphraseFile !== undefined || this.#terminal !== undefined;
   }
 
   /** What follows an unlock comes before the command, which may need it. */
@@ -271,7 +288,7 @@ export class Supervisor {
     });
     const ended = this.#reaper.exitOf(pid);
     this.#router.commandRuns(pid, group);
-    this.#vault?.keeper.commandRuns(pid);
+    this.#beginVault()?.keeper.commandRuns(pid);
     this.#command = pid;
     this.#commandRuns.resolve();
     this.#vault?.server.serve();

@@ -18,6 +18,8 @@ import { spawnWorker, Workers, type SpawnWorker } from './worker.ts';
 
 /** What they stand on. */
 export interface VaultSetting {
+  /** The control socket, if there is one. */
+  readonly listener: number | undefined;
   readonly operator: Operator;
   /** The command's. */
   readonly environment: readonly Buffer[];
@@ -41,12 +43,12 @@ export class VaultServices {
   readonly #autolock: Autolock | undefined;
 
   constructor(setting: VaultSetting, log: Log) {
-    const { operator, environment, configuration, stopSignals, reaper, stop, standby, commandRuns } = setting;
+    const { listener, operator, environment, configuration, stopSignals, reaper, stop, standby, commandRuns } = setting;
     const { enclaveSize, hookTimeout, stopTimeout, rescueDirectory, autosave, autolock } = configuration;
     this.keeper = new Keeper(operator, enclaveSize, log);
     this.hooks = new Hooks({ operator, environment, reaper, stop, timeout: hookTimeout }, log);
     const facts = { stopSignals, stopTimeout, autosave: () => this.#autosave?.state ?? 'off' };
-    this.server = new ControlServer(this.keeper, this.hooks, facts, log);
+    this.server = new ControlServer(listener, this.keeper, this.hooks, facts, log);
     // A worker takes the passphrase that it is given, or asks: the file is PID 1's to open.
     const forWorkers = withoutVariable(environment, 'TAZPOD_PASSPHRASE_FILE');
     const spawn: SpawnWorker = (verb, connection, input) => spawnWorker(operator, forWorkers, verb, connection, input);

@@ -37,7 +37,7 @@ beforeAll(async () => {
   const [main, configuration, output] = ['program.cjs', 'sea.json', 'tazpod-entrypoint'].map((name) =>
     join(directory, name),
   ) as [string, string, string];
-  await writeFile(main, await bundleProgram(fixture('defective-program.ts')));
+  await writeFile(main, await bundleProgram({ entryPoints: [fixture('defective-program.ts')] }));
   await writeFile(configuration, JSON.stringify({ ...SEA_CONFIGURATION, main, executable: process.execPath, output }));
   await execa(process.execPath, ['--build-sea', configuration]);
 }, 120_000);

@@ -1,0 +1,41 @@
+// The parts that programs are divided into: each module in one of them, and none where it would be loaded before it is needed.
+
+import { beforeAll, expect, test } from 'vitest';
+
+import { divide, type Part } from '../../../build/parts.ts';
+
+let parts: readonly Part[];
+beforeAll(async () => {
+  parts = await divide();
+});
+
+function part(name: string): Part {
+  const found = parts.find((candidate) => candidate.name === name);
+  if (found === undefined) throw new Error(`there is no part ${name}`);
+  return found;
+}
+
+test('a program begins with what it needs at once', () => {
+  expect(part('tazpod-entrypoint').begins.at(-1)).toBe('entrypoint/main.ts');
+  expect(part('tazpod').begins.at(-1)).toBe('cli/main.ts');
+  expect(parts.filter(({ begins }) => begins.length > 0)).toHaveLength(2);
+});
+
+test.each([
+  ['tazpod-entrypoint', 'entrypoint/signals.ts', 'tazpod-entrypoint'],
+  ['tazpod-entrypoint', 'entrypoint/keeper.ts', 'entrypoint-later'],
+  ['tazpod-entrypoint', 'node_modules/pino/pino.js', 'entrypoint-log'],
+  ['tazpod', 'cli/unlock.ts', 'tazpod'],
+  ['tazpod', 'lib/pack.ts', 'tazpod-save'],
+  ['tazpod', 'cli/doctor.ts', 'tazpod-more'],
+])('of %s %s is in the part %s', (program, module, name) => {
+  expect(part(program).partOf.get(module)).toBe(name);
+});
+
+test('a part provides what others use: at once what is loaded with it, the rest when they ask', () => {
+  const { provides } = part('tazpod');
+  expect(provides.get('lib/errors.ts')).toBe(true);
+  expect(provides.get('cli/unlock.ts')).toBe(false);
+  expect(provides.has('cli/save.ts')).toBe(false);
+  expect([...part('tazpod-save').provides.keys()]).toContain('cli/save.ts');
+});
