@@ -38,17 +38,17 @@ export async function saveEnclave(
   ahead?: KeyAhead,
 ): Promise<Saved> {
   try {
-    const before = await lastSaved(lock);
+    const before = lastSaved(lock);
     using line = output.progress();
     using packed = await PackedEnclave.of(lock.device, before.baseline, output, line, { ahead });
     const { leftOut } = packed;
-    if (await before.holds(packed.contents)) {
+    if (before.holds(packed.contents)) {
       if (!lock.final) await client.request({ op: 'unchanged' });
       output.note(leftOut.length === 0 ? 'nothing to save' : 'nothing else to save');
       return { written: false, leftOut };
     }
     const { bytes, conflict } = await writeVault(client, lock, before.baseline, packed);
-    if (conflict) throw await conflictError(VAULT_FILE, conflict);
+    if (conflict) throw conflictError(VAULT_FILE, conflict);
     output.note(`saved: ${formatSize(bytes)} in ${VAULT_FILE}`);
     return { written: true, leftOut };
   } catch (error) {

@@ -1,6 +1,6 @@
 // What of the enclave is safe on disk already, by what PID 1 was told last and by what is on disk now.
 
-import { lstat } from 'node:fs/promises';
+import { lstatSync } from 'node:fs';
 
 import { type Baseline, decodeBaseline } from '../lib/baseline.ts';
 import { errnoName } from '../lib/errors.ts';
@@ -15,52 +15,53 @@ export interface LastSaved {
    * Whether contents of this digest are in the vault.
    * @throws TazpodError `conflict` when they are beside it, because something else has changed it
    */
-  holds(contents: string): Promise<boolean>;
+  holds(contents: string): boolean;
 }
 
 /** @throws TazpodError `unreachable` when PID 1 is of another version */
-export async function lastSaved({
-  baseline: told,
-  pending,
-}: Pick<Replies['save'], 'baseline' | 'pending'>): Promise<LastSaved> {
+export function lastSaved({ baseline: told, pending }: Pick<Replies['save'], 'baseline' | 'pending'>): LastSaved {
   let baseline = decodeBaseline(told);
   // A saver that was killed right after its rename told nobody that it was done: the file itself tells.
   if (pending !== undefined) {
     const meant = decodeBaseline(pending);
-    if (await isOnDisk(meant)) baseline = meant;
+    if (isOnDisk(meant)) baseline = meant;
   }
   return { baseline, holds: (contents) => holds(baseline, contents) };
 }
 
-async function isOnDisk({ vault, conflict }: Baseline): Promise<boolean> {
-  return conflict ? await isConflictThere(conflict) : (await versionAt(VAULT_FILE)) === vault;
+function isOnDisk({ vault, conflict }: Baseline): boolean {
+  return conflict ? isConflictThere(conflict) : versionAt(VAULT_FILE) === vault;
 }
 
-async function holds(baseline: Baseline, contents: string): Promise<boolean> {
+function holds(baseline: Baseline, contents: string): boolean {
   const { conflict } = baseline;
   // A vault that somebody has deleted is written again, changed or not.
-  if (contents === baseline.contents) return await isVaultThere();
+  if (contents === baseline.contents) return isVaultThere();
   if (!conflict || contents !== conflict.contents) return false;
-  const vault = await versionAt(VAULT_FILE);
+  const vault = versionAt(VAULT_FILE);
   // Our version has been put over the vault: so the conflict was settled.
   if (vault === conflict.fingerprint) return true;
   // Deleted, or as we knew it: then it may be replaced. And where the copy is gone, it has to be made again.
-  if (vault === undefined || vault === baseline.vault || !(await isConflictThere(conflict))) return false;
-  throw await conflictError(VAULT_FILE, conflict);
+  if (vault === undefined || vault === baseline.vault || !isConflictThere(conflict)) return false;
+  throw conflictError(VAULT_FILE, conflict);
 }
 
-async function isConflictThere(conflict: NonNullable<Baseline['conflict']>): Promise<boolean> {
-  return (await versionAt(await pathOfConflict(VAULT_FILE, conflict))) === conflict.fingerprint;
+function isConflictThere(conflict: NonNullable<Baseline['conflict']>): boolean {
+  return versionAt(pathOfConflict(VAULT_FILE, conflict)) === conflict.fingerprint;
 }
 
 /** A file that cannot be read is no version that we know: the save itself will say why. */
-async function versionAt(path: string): Promise<string | undefined> {
-  return await fingerprintAt(path).catch(() => 'unreadable');
+function versionAt(path: string): string | undefined {
+  try {
+    return fingerprintAt(path);
+  } catch {
+    return 'unreadable';
+  }
 }
 
-async function isVaultThere(): Promise<boolean> {
+function isVaultThere(): boolean {
   try {
-    await lstat(VAULT_FILE);
+    lstatSync(VAULT_FILE);
     return true;
   } catch (error) {
     return errnoName(error) !== 'ENOENT';

@@ -109,7 +109,7 @@ async function resealEnclave(
 ): Promise<Changed> {
   // Between the question and the lock there was time for another passwd.
   checkIsCached(lock.device, change.old);
-  const { baseline } = await lastSaved(lock);
+  const { baseline } = lastSaved(lock);
   const salt = newSalt().toString('hex');
   using line = output.progress();
   using packed = await PackedEnclave.of(lock.device, { salt }, output, line, { other: change.new });
@@ -122,7 +122,13 @@ async function resealEnclave(
     contents: packed.contents,
     conflict: undefined,
   };
-  const isDone = async (): Promise<boolean> => (await fingerprintAt(VAULT_FILE)) === after.vault;
+  const isNotDone = (): boolean => {
+    try {
+      return fingerprintAt(VAULT_FILE) !== after.vault;
+    } catch {
+      return false;
+    }
+  };
   using last = new DisposableStack();
   let cacheChanges = false;
   try {
@@ -141,7 +147,7 @@ async function resealEnclave(
     });
   } catch (error) {
     // Where it cannot be told which of the two the file has, the new one is right: the next save puts the file under it.
-    if (cacheChanges && !(await isDone().catch(() => true))) putInCache(lock.device, change.old);
+    if (cacheChanges && isNotDone()) putInCache(lock.device, change.old);
     throw error;
   }
   await client.request({ op: 'saved', baseline: encodeBaseline(after), bytes });

@@ -2,7 +2,8 @@
 // itself cannot be written. PID 1 does it when the last save fails: there may be a second left, and a disk that does not
 // answer must not keep the next directory from its turn.
 
-import { stat } from 'node:fs/promises';
+import { stat } from 'node:fs';
+import { promisify } from 'node:util';
 
 import { decodeBaseline } from '../lib/baseline.ts';
 import { reasonOf, TazpodError } from '../lib/errors.ts';
@@ -42,7 +43,7 @@ export async function rescueEnclave(
   const sealed = packed.seal();
   const bytes = lengthOf(sealed);
   const write = async (directory: string): Promise<string> => {
-    if ((await stat(directory)).dev === lock.device) {
+    if ((await promisify(stat)(directory)).dev === lock.device) {
       throw new TazpodError(
         'usage',
         `cannot write a copy into ${directory}: it is in the enclave, and would go with it`,

@@ -1,8 +1,8 @@
 // A vault file anywhere, for reading only: unlike the vault of a session it may be a mount point, a link, or read-only.
 
-import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { readingAdvice } from '../lib/advice.ts';
+import { Descriptor } from '../lib/descriptor.ts';
 import { reasonOf, TazpodError } from '../lib/errors.ts';
 import { beginReading, type Reading } from '../lib/reading.ts';
 
@@ -13,19 +13,19 @@ export async function beginSealedFile(path: string): Promise<Reading> {
       hint: readingAdvice(error, path),
       cause: error,
     });
-  let handle: FileHandle;
+  let descriptor: number;
   try {
-    handle = await openFile(path);
+    descriptor = openFile(path);
   } catch (error) {
     throw explained(error);
   }
-  return await beginReading(handle, explained);
+  return await beginReading(new Descriptor(descriptor), explained);
 }
 
-async function openFile(path: string): Promise<FileHandle> {
+function openFile(path: string): number {
   // O_NONBLOCK: opening a FIFO would wait for a writer that may never come.
-  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  if ((await handle.stat()).isFile()) return handle;
-  await handle.close();
+  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  if (fstatSync(descriptor).isFile()) return descriptor;
+  closeSync(descriptor);
   throw new Error('it is not a file');
 }

@@ -66,9 +66,9 @@ async function lookInside(client: ControlClient, facts: EnclaveFacts, output: Ou
 }
 
 async function savingOf(client: ControlClient, facts: EnclaveFacts): Promise<Saving> {
-  const { baseline } = await lastSaved(facts);
+  const { baseline } = lastSaved(facts);
   const saved = baseline.contents !== '' ? 'whole' : baseline.vault === undefined ? 'new' : 'unknown';
-  const found = await fingerprintAt(VAULT_FILE).catch(() => undefined);
+  const found = versionThere();
   if (found === undefined || found === baseline.vault) return { saved, isForeign: false };
   // Our own version was put over the vault: so a conflict was settled.
   if (found === baseline.conflict?.fingerprint) return { saved, isForeign: false };
@@ -76,4 +76,13 @@ async function savingOf(client: ControlClient, facts: EnclaveFacts): Promise<Sav
   const { enclave: later } = await client.requestBriefly({ op: 'status' });
   const isSame = later?.baseline === facts.baseline && later.pending === facts.pending;
   return { saved, isForeign: isSame };
+}
+
+/** None that we know where it cannot be read. */
+function versionThere(): string | undefined {
+  try {
+    return fingerprintAt(VAULT_FILE);
+  } catch {
+    return undefined;
+  }
 }

@@ -47,7 +47,7 @@ export async function vaultCreate(call: Call): Promise<ExitStatus> {
     began: replaced,
   });
   wipe(key);
-  if (conflict) throw await conflictError(file, conflict);
+  if (conflict) throw conflictError(file, conflict);
   output.note(`created: ${file}, ${entries} entries, ${formatSize(bytes)}`);
   if (leftOut.length > 0) {
     const count = leftOut.length === 1 ? '1 entry' : `${leftOut.length} entries`;

@@ -2,9 +2,9 @@
 // so that no lock file is left anywhere.
 
 import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 
+import { Descriptor } from './descriptor.ts';
 import { TazpodError } from './errors.ts';
 import { tryLock } from './flock.ts';
 
@@ -17,7 +17,7 @@ const PATIENCE = 5000; // ms
  * @throws TazpodError `save-failed` when another writer keeps it for some seconds; the system's error
  */
 export async function lockDirectory(directory: string): Promise<AsyncDisposable> {
-  const handle = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+  const handle = await Descriptor.open(directory, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     for (const end = Date.now() + PATIENCE; tryLock(handle.fd) === 'busy'; await delay(LOOK_AGAIN)) {
       if (Date.now() >= end) {

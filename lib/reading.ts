@@ -1,7 +1,7 @@
 // Reads an open file to its end in as few calls as there can be, on the thread pool: `readFile` takes pieces of half a
 // megabyte and copies them together, which for a large vault is most of the time that reading takes.
 
-import type { FileHandle } from 'node:fs/promises';
+import type { Descriptor } from './descriptor.ts';
 
 /** A file while it is read. */
 export interface Reading {
@@ -18,7 +18,7 @@ const HEAD_BYTES = 4096;
  * @param handle is closed at the end, and where it cannot be read
  * @param explained what a failure is thrown as
  */
-export async function beginReading(handle: FileHandle, explained: (error: unknown) => unknown): Promise<Reading> {
+export async function beginReading(handle: Descriptor, explained: (error: unknown) => unknown): Promise<Reading> {
   try {
     const { size } = await handle.stat();
     // Memory of its own, not of the pool that small Buffers share. One byte more: by that the end is known.
@@ -35,7 +35,7 @@ export async function beginReading(handle: FileHandle, explained: (error: unknow
   }
 }
 
-async function readOn(handle: FileHandle, begun: Buffer, from: number): Promise<Buffer> {
+async function readOn(handle: Descriptor, begun: Buffer, from: number): Promise<Buffer> {
   await using _closing = handle;
   let bytes = begun;
   for (let length = from; ;) {
@@ -46,9 +46,9 @@ async function readOn(handle: FileHandle, begun: Buffer, from: number): Promise<
 }
 
 /** @returns the length that is there: less than `end` at the end of the file */
-async function readTo(end: number, handle: FileHandle, bytes: Buffer, from: number): Promise<number> {
+async function readTo(end: number, handle: Descriptor, bytes: Buffer, from: number): Promise<number> {
   for (let length = from; ;) {
-    const { bytesRead } = await handle.read(bytes, length, end - length, null);
+    const bytesRead = await handle.read(bytes, length, end - length, null);
     length += bytesRead;
     if (bytesRead === 0 || length === end) return length;
   }

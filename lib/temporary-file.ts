@@ -2,12 +2,15 @@
 // it, as of flock(2), that ends with the writer. So what a killed one left is cleaned up by the next, in whichever container,
 // and what a living one is writing is not.
 
-import { constants } from 'node:fs';
-import { lstat, open, readdir, unlink, type FileHandle } from 'node:fs/promises';
+import { constants, lstat, readdir, unlink } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 
+import { Descriptor } from './descriptor.ts';
 import { tryLock } from './flock.ts';
+
+const calls = { lstat: promisify(lstat), readdir: promisify(readdir), unlink: promisify(unlink) };
 
 /** Where there are no locks: nobody takes this long to write a vault. */
 const ABANDONED_AFTER_MS = 24 * 60 * 60 * 1000;
@@ -17,7 +20,7 @@ const MARK = /^[0-9a-f]{16}$/;
 
 export interface TemporaryFile extends AsyncDisposable {
   readonly path: string;
-  readonly handle: FileHandle;
+  readonly handle: Descriptor;
 }
 
 /**
@@ -28,7 +31,7 @@ export interface TemporaryFile extends AsyncDisposable {
 export async function createTemporary(path: string): Promise<TemporaryFile> {
   for (;;) {
     const temporary = temporaryName(path);
-    const handle = await open(temporary, 'wx', 0o600);
+    const handle = await Descriptor.open(temporary, 'wx', 0o600);
     // One who cleans up may have found it before it was locked.
     if (tryLock(handle.fd) === 'busy' || (await handle.stat()).nlink === 0) {
       await handle.close();
@@ -39,7 +42,7 @@ export async function createTemporary(path: string): Promise<TemporaryFile> {
       handle,
       async [Symbol.asyncDispose]() {
         await handle.close();
-        await unlink(temporary).catch(() => {});
+        await calls.unlink(temporary).catch(() => {});
       },
     };
   }
@@ -54,7 +57,7 @@ export function temporaryName(path: string): string {
 export async function removeStaleTemporaries(path: string): Promise<void> {
   const directory = dirname(path);
   const prefix = `${basename(path)}.tmp-`;
-  for (const name of await readdir(directory)) {
+  for (const name of await calls.readdir(directory)) {
     if (!name.startsWith(prefix) || !MARK.test(name.slice(prefix.length))) continue;
     // One that cannot be looked at is not ours to remove.
     await removeIfStale(join(directory, name)).catch(() => {});
@@ -62,9 +65,9 @@ export async function removeStaleTemporaries(path: string): Promise<void> {
 }
 
 async function removeIfStale(path: string): Promise<void> {
-  await using handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  await using handle = await Descriptor.open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   const lock = tryLock(handle.fd);
   if (lock === 'busy') return;
-  const age = Date.now() - (await lstat(path)).mtimeMs;
-  if (lock === 'locked' || age > ABANDONED_AFTER_MS) await unlink(path);
+  const age = Date.now() - (await calls.lstat(path)).mtimeMs;
+  if (lock === 'locked' || age > ABANDONED_AFTER_MS) await calls.unlink(path);
 }

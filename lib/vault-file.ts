@@ -1,10 +1,10 @@
 // The vault file on disk, for reading: as it is, or which version it is. What is at its path and cannot be read as a vault
 // is an error, never "no vault yet".
 
-import { constants, type Stats } from 'node:fs';
-import { lstat, open, realpath, type FileHandle } from 'node:fs/promises';
+import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, realpathSync, type Stats } from 'node:fs';
 
 import { readingAdvice } from './advice.ts';
+import { Descriptor } from './descriptor.ts';
 import { errnoName, reasonOf, TazpodError } from './errors.ts';
 import { isMountPoint } from './mount-point.ts';
 import { beginReading, type Reading } from './reading.ts';
@@ -25,13 +25,14 @@ export async function readVaultFile(path: string): Promise<Buffer | undefined> {
 
 /** As `readVaultFile`, for who has something to do with its beginning. */
 export async function beginVaultFile(path: string): Promise<Reading | undefined> {
-  let handle: FileHandle | undefined;
+  let descriptor: number | undefined;
   try {
-    handle = await openIfThere(path);
+    descriptor = openIfThere(path);
   } catch (error) {
     throw unusable(path, error);
   }
-  return handle && (await beginReading(handle, (error) => unusable(path, error)));
+  if (descriptor === undefined) return undefined;
+  return await beginReading(new Descriptor(descriptor), (error) => unusable(path, error));
 }
 
 /**
@@ -39,48 +40,51 @@ export async function beginVaultFile(path: string): Promise<Reading | undefined>
  * @returns undefined where there is none
  * @throws TazpodError `configuration` as `readVaultFile`
  */
-export async function fingerprintAt(path: string): Promise<string | undefined> {
+export function fingerprintAt(path: string): string | undefined {
   try {
-    await using handle = await openIfThere(path);
-    if (!handle) return undefined;
-    const { size } = await handle.stat();
-    const { head, tail } = FINGERPRINT_ENDS;
-    if (size <= head + tail) return fingerprintOf(await handle.readFile());
-    const ends = Buffer.alloc(head + tail);
-    await handle.read(ends, 0, head, 0);
-    await handle.read(ends, head, tail, size - tail);
-    return fingerprintOf(ends);
+    const descriptor = openIfThere(path);
+    if (descriptor === undefined) return undefined;
+    try {
+      const { size } = fstatSync(descriptor);
+      const { head, tail } = FINGERPRINT_ENDS;
+      const ends = Buffer.alloc(Math.min(size, head + tail));
+      readSync(descriptor, ends, 0, Math.min(size, head), 0);
+      if (size > head) readSync(descriptor, ends, head, ends.length - head, size - (ends.length - head));
+      return fingerprintOf(ends);
+    } finally {
+      closeSync(descriptor);
+    }
   } catch (error) {
     throw unusable(path, error);
   }
 }
 
-async function openIfThere(path: string): Promise<FileHandle | undefined> {
-  if (!(await isThere(path))) return undefined;
-  const handle = await open(path, READ);
+/** Looked at in a row, without the thread pool: the calls take less than to wait for each. */
+function openIfThere(path: string): number | undefined {
+  if (!isThere(path)) return undefined;
+  const descriptor = openSync(path, READ);
   try {
-    refuseOtherThanFile(await handle.stat());
-    if (await isMountPoint(await realpath(path))) {
+    refuseOtherThanFile(fstatSync(descriptor));
+    if (isMountPoint(realpathSync.native(path))) {
       throw new Unusable('it is itself a mount point, which a save cannot replace', {
         hint: 'mount the directory that holds it, not the file',
       });
     }
-    return handle;
+    return descriptor;
   } catch (error) {
-    await handle.close();
+    closeSync(descriptor);
     throw error;
   }
 }
 
 /** A link that leads nowhere is there: only that its target is not. */
-async function isThere(path: string): Promise<boolean> {
+function isThere(path: string): boolean {
   try {
-    const stats = await lstat(path);
-    if (stats.isSymbolicLink()) await realpath(path);
+    if (lstatSync(path).isSymbolicLink()) realpathSync.native(path);
     return true;
   } catch (error) {
     if (errnoName(error) !== 'ENOENT') throw error;
-    if (await lstat(path).catch(() => undefined))
+    if (lstatSync(path, { throwIfNoEntry: false }))
       throw new Unusable('it is a symbolic link that leads nowhere', {
         hint: 'remove it, or put the vault where it leads',
       });

@@ -3,8 +3,19 @@
 // A file that somebody else has changed meanwhile is never overwritten: the new version goes beside it, under a name that
 // the session keeps using. From the look at what is there to the rename the directory is locked.
 
-import { constants } from 'node:fs';
-import { copyFile, link, lstat, mkdir, open, realpath, rename, unlink } from 'node:fs/promises';
+import {
+  closeSync,
+  constants,
+  copyFileSync,
+  fsyncSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  realpathSync,
+  renameSync,
+  unlinkSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
 import { writingAdvice } from './advice.ts';
@@ -62,14 +73,20 @@ export async function replaceVaultFile(
 }
 
 /** The path of a conflict file of the vault at `path`. */
-export async function pathOfConflict(path: string, { name }: ConflictFile): Promise<string> {
-  return join(dirname(await realpath(path).catch(() => path)), name);
+export function pathOfConflict(path: string, { name }: ConflictFile): string {
+  let vault = path;
+  try {
+    vault = targetOf(path);
+  } catch {
+    // It cannot be looked at: then neither can what is beside it.
+  }
+  return join(dirname(vault), name);
 }
 
 /** What to tell of a save that could not take the vault's place. */
-export async function conflictError(path: string, conflict: ConflictFile): Promise<TazpodError> {
+export function conflictError(path: string, conflict: ConflictFile): TazpodError {
   return new TazpodError('conflict', `cannot save over ${path}: it was changed by something else meanwhile`, {
-    hint: `this session's version is in ${await pathOfConflict(path, conflict)}, under the same passphrase: see what differs, then keep one`,
+    hint: `this session's version is in ${pathOfConflict(path, conflict)}, under the same passphrase: see what differs, then keep one`,
   });
 }
 
@@ -78,15 +95,15 @@ async function replace(
   sealed: readonly Buffer[],
   { known, began, conflict, confirm = async () => {} }: Replacement,
 ): Promise<ConflictFile | undefined> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   // A link at the vault's path stays: what it leads to is the vault.
-  const target = await realpath(path).catch((error: unknown) => (errnoName(error) === 'ENOENT' ? path : raise(error)));
+  const target = targetOf(path);
   // Set before the file is synced: later it would have to be synced again.
-  const mode = await modeOf(target);
+  const mode = modeOf(target);
   await using temporary = await writeVerified(target, sealed, mode);
   await using _lock = await lockDirectory(dirname(target));
 
-  const found = await fingerprintAt(target);
+  const found = fingerprintAt(target);
   // Gone is no conflict: nothing of anybody's is there to be lost.
   if (found !== undefined && !known.includes(found)) {
     const name = await conflictName(target, conflict);
@@ -96,26 +113,43 @@ async function replace(
     await giveName(temporary, name);
     return made;
   }
-  await changeMode(temporary, mode, await modeOf(target));
+  await changeMode(temporary, mode, modeOf(target));
   await confirm(undefined);
-  if (found !== undefined && found === began) await keepBackup(target);
+  if (found !== undefined && found === began) keepBackup(target);
   await giveName(temporary, target);
   return undefined;
+}
+
+function targetOf(path: string): string {
+  try {
+    return realpathSync.native(path);
+  } catch (error) {
+    if (errnoName(error) !== 'ENOENT') throw error;
+    return path;
+  }
 }
 
 /** The name that the session used before, if what is there is still what it wrote. */
 async function conflictName(target: string, earlier: ConflictFile | undefined): Promise<string> {
   if (earlier) {
     const path = join(dirname(target), earlier.name);
-    if ((await fingerprintAt(path).catch(() => undefined)) === earlier.fingerprint) return path;
+    if (isVersionAt(path, earlier.fingerprint)) return path;
   }
   return await freeName(target, 'conflict');
 }
 
-/** What the new file is to have: the permission bits of the old one. */
-async function modeOf(path: string): Promise<number> {
+function isVersionAt(path: string, fingerprint: string): boolean {
   try {
-    return (await lstat(path)).mode & 0o777;
+    return fingerprintAt(path) === fingerprint;
+  } catch {
+    return false;
+  }
+}
+
+/** What the new file is to have: the permission bits of the old one. */
+function modeOf(path: string): number {
+  try {
+    return lstatSync(path).mode & 0o777;
   } catch (error) {
     if (errnoName(error) === 'ENOENT') return PRIVATE;
     throw error;
@@ -129,27 +163,35 @@ async function changeMode({ handle }: TemporaryFile, from: number, to: number): 
 }
 
 /** The version that is about to be replaced, under the name `.bak`; an older one under that name is replaced at once. */
-async function keepBackup(target: string): Promise<void> {
+function keepBackup(target: string): void {
   const temporary = temporaryName(target);
   try {
-    await linkOrCopy(target, temporary);
-    await rename(temporary, `${target}.bak`);
+    linkOrCopy(target, temporary);
+    renameSync(temporary, `${target}.bak`);
   } finally {
-    await unlink(temporary).catch(() => {});
+    removeIfThere(temporary);
   }
 }
 
-async function linkOrCopy(from: string, to: string): Promise<void> {
+function removeIfThere(path: string): void {
   try {
-    await link(from, to);
+    unlinkSync(path);
+  } catch {
+    // It has its other name by now, or was never there.
+  }
+}
+
+function linkOrCopy(from: string, to: string): void {
+  try {
+    linkSync(from, to);
   } catch {
     // No hard links on this file system, or not to somebody else's file (proc_sys_fs(5), protected_hardlinks).
-    await copyFile(from, to, constants.COPYFILE_EXCL);
-    await using copy = await open(to, 'r');
-    await copy.sync();
+    copyFileSync(from, to, constants.COPYFILE_EXCL);
+    const copy = openSync(to, 'r');
+    try {
+      fsyncSync(copy);
+    } finally {
+      closeSync(copy);
+    }
   }
-}
-
-function raise(error: unknown): never {
-  throw error;
 }

@@ -3,16 +3,19 @@
 // That the bytes open, and hold what was packed, was seen when they were made (pack.ts, gzip.ts, seal.ts): the file is as good if
 // it has just these.
 
-import { constants } from 'node:fs';
-import { lstat, open, rename, type FileHandle } from 'node:fs/promises';
+import { constants, lstat, rename } from 'node:fs';
 import { dirname } from 'node:path';
+import { promisify } from 'node:util';
 
+import { Descriptor } from './descriptor.ts';
 import { errnoName } from './errors.ts';
 import { tryLock } from './flock.ts';
 import { lengthOf } from './pieces.ts';
 import { release } from './release.ts';
 import { createTemporary, removeStaleTemporaries, type TemporaryFile } from './temporary-file.ts';
 import { READ } from './vault-file.ts';
+
+const calls = { lstat: promisify(lstat), rename: promisify(rename) };
 
 /** The mode of a file that replaces none. */
 export const PRIVATE = 0o600;
@@ -44,9 +47,9 @@ export async function writeVerified(path: string, sealed: readonly Buffer[], mod
   }
 }
 
-async function write(handle: FileHandle, pieces: readonly Buffer[]): Promise<void> {
+async function write(handle: Descriptor, pieces: readonly Buffer[]): Promise<void> {
   for (let rest = pieces, position = 0; rest.length > 0;) {
-    const { bytesWritten } = await handle.writev(rest, position);
+    const bytesWritten = await handle.write(rest, position);
     position += bytesWritten;
     rest = behind(rest, bytesWritten);
   }
@@ -67,10 +70,10 @@ function behind(pieces: readonly Buffer[], count: number): Buffer[] {
  * @throws Error unless it has exactly these bytes; the system's error
  */
 export async function requireContents(path: string, expected: readonly Buffer[]): Promise<void> {
-  await using handle = await open(path, READ);
+  await using handle = await Descriptor.open(path, READ);
   const room = Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, lengthOf(expected) + 1));
   for (let rest = expected, position = 0; ;) {
-    const { bytesRead } = await handle.read(room, 0, room.length, position);
+    const bytesRead = await handle.read(room, 0, room.length, position);
     const isSame = bytesRead === 0 ? lengthOf(rest) === 0 : beginsWith(rest, room.subarray(0, bytesRead));
     if (!isSame) throw new Error('what was read back is not what was written');
     if (bytesRead === 0) break;
@@ -93,13 +96,13 @@ function beginsWith(pieces: readonly Buffer[], bytes: Buffer): boolean {
 
 /** First of all: what killed writers left takes room. Where another is writing just now, it has seen to that. */
 async function clearUp(path: string): Promise<void> {
-  await using directory = await open(dirname(path), constants.O_RDONLY | constants.O_DIRECTORY);
+  await using directory = await Descriptor.open(dirname(path), constants.O_RDONLY | constants.O_DIRECTORY);
   if (tryLock(directory.fd) !== 'busy') await removeStaleTemporaries(path);
 }
 
 /** Gives it its name, in place of what had it, for good. */
 export async function giveName(temporary: TemporaryFile, path: string): Promise<void> {
-  await rename(temporary.path, path);
+  await calls.rename(temporary.path, path);
   await syncDirectory(dirname(path));
 }
 
@@ -109,12 +112,12 @@ export async function freeName(path: string, kind: 'conflict' | 'rescue'): Promi
   for (let count = 1; ; count += 1) {
     const name = `${path}.${kind}-${time}${count === 1 ? '' : `-${count}`}`;
     // Its writers hold the directory's lock: looking first is enough, and works where there are no hard links.
-    if (!(await lstat(name).catch(() => undefined))) return name;
+    if (!(await calls.lstat(name).catch(() => undefined))) return name;
   }
 }
 
 async function syncDirectory(directory: string): Promise<void> {
-  await using handle = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+  await using handle = await Descriptor.open(directory, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     await handle.sync();
   } catch (error) {

@@ -125,7 +125,7 @@ describe('a vault that changed on disk', () => {
     expect(readdirSync(directory.path).sort()).toEqual(['vault', name]);
     expect(readFileSync(join(directory.path, name))).toEqual(ours);
     expect(statSync(join(directory.path, name)).mode & 0o777).toBe(0o600);
-    const error = conflict && (await conflictError(path, conflict));
+    const error = conflict && conflictError(path, conflict);
     expect(error).toMatchObject({ code: 'conflict', hint: expect.stringContaining(join(directory.path, name)) });
   });
 
