@@ -96,9 +96,13 @@ export function unsealInPlace(sealed: Buffer, key: Buffer): Buffer {
  */
 const LARGER_PIECE = 8 * 1024 * 1024;
 
+function keepPieces(): void {
+  release(Buffer.allocUnsafeSlow(LARGER_PIECE));
+}
+
 /** Decrypts, or encrypts, by small pieces of memory that is used again and again. */
 function updateInPlace(text: Buffer, decipher: Decipheriv): void {
-  release(Buffer.allocUnsafeSlow(LARGER_PIECE));
+  keepPieces();
   for (let at = 0; at < text.length; at += PIECE_BYTES) {
     const piece = decipher.update(text.subarray(at, at + PIECE_BYTES));
     piece.copy(text, at);
@@ -117,6 +121,7 @@ export function seal(archive: readonly Buffer[], key: Buffer, salt: Buffer): Buf
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
   const decipher = createDecipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
+  keepPieces();
   for (const part of archive) {
     for (let at = 0; at < part.length; at += PIECE_BYTES) {
       const piece = part.subarray(at, at + PIECE_BYTES);
