@@ -55,10 +55,10 @@ const LATEST_SECOND = 8.64e12;
  * @throws TazpodError `malformed-archive`
  */
 export function decodeHeader(block: Buffer): TarHeader | undefined {
-  const sum = sumOf(block, 0, BLOCK_BYTES);
+  const sum = sumOf(block);
   if (sum === 0) return undefined;
   // The checksum's own field counts as spaces.
-  if (numberIn(block, CHECKSUM) !== sum - sumOf(block, CHECKSUM.from, CHECKSUM.to) + 8 * SPACE) {
+  if (numberIn(block, CHECKSUM) !== sum - sumIn(block, CHECKSUM) + 8 * SPACE) {
     throw malformed('the checksum of a header is wrong');
   }
   // Owners mean nothing here, but a header with a damaged one is damaged.
@@ -75,13 +75,28 @@ export function decodeHeader(block: Buffer): TarHeader | undefined {
   };
 }
 
-/** Eight at a time, a multiple of it in all: one by one they are a third of what reading an entry takes. */
-function sumOf(block: Buffer, from: number, to: number): number {
-  let sum = 0;
-  for (let at = from; at < to; at += 8) {
-    sum += (block[at] ?? 0) + (block[at + 1] ?? 0) + (block[at + 2] ?? 0) + (block[at + 3] ?? 0);
-    sum += (block[at + 4] ?? 0) + (block[at + 5] ?? 0) + (block[at + 6] ?? 0) + (block[at + 7] ?? 0);
+/** A block, where it can be read by four bytes at a time. */
+const WORDS = new Int32Array(BLOCK_BYTES / 4);
+const BYTES_OF_WORDS = Buffer.from(WORDS.buffer);
+
+/**
+ * The sum of a block's bytes. Two of them are added at once, 65536 apart, and the others of the word elsewhere: one by one they are a
+ * third of what reading an entry takes. 128 of the largest are less than 65536.
+ */
+function sumOf(block: Buffer): number {
+  BYTES_OF_WORDS.set(block);
+  let [even, odd] = [0, 0];
+  for (let at = 0; at < WORDS.length; at++) {
+    const word = WORDS[at] ?? 0;
+    even += word & 0xff_00ff;
+    odd += (word >>> 8) & 0xff_00ff;
   }
+  return (even & 0xffff) + (even >>> 16) + (odd & 0xffff) + (odd >>> 16);
+}
+
+function sumIn(block: Buffer, { from, to }: Field): number {
+  let sum = 0;
+  for (let at = from; at < to; at++) sum += block[at] ?? 0;
   return sum;
 }
 
@@ -100,8 +115,11 @@ function sizeIn(block: Buffer): number {
 function numberIn(block: Buffer, field: Field): number | undefined {
   if ((block[field.from] ?? 0) >= BASE_256) return base256In(block, field);
   let number: number | undefined;
-  for (let at = afterSpaces(block, field); at < field.to && isDigit(block[at]); at++) {
-    number = (number ?? 0) * 8 + (block[at] ?? 0) - ZERO;
+  for (let at = afterSpaces(block, field); at < field.to; at++) {
+    // As `isDigit`, without a call for each.
+    const digit = (block[at] ?? 0) - ZERO;
+    if (digit < 0 || digit > 7) break;
+    number = (number ?? 0) * 8 + digit;
   }
   return number;
 }
