@@ -50,9 +50,15 @@ export async function packDirectory(options: {
   readonly progress?: Progress | undefined;
 }): Promise<Packed> {
   const packer = new Packer(options.directory, options.limits);
-  const archive = await gzip(packer.pack(options.exclude), options.progress);
   const { rules, leftOut } = packer;
-  const contents = digestTree(rules.root, await options.digestKey);
+  const walked = Promise.withResolvers<void>();
+  function* pieces(): Generator<Buffer> {
+    yield* packer.pack(options.exclude);
+    walked.resolve();
+  }
+  // While the last members are compressed.
+  const digested = walked.promise.then(async () => digestTree(rules.root, await options.digestKey));
+  const [archive, contents] = await Promise.all([gzip(pieces(), options.progress), digested]);
   return { archive, contents, entries: rules.entries, leftOut };
 }
 
