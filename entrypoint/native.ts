@@ -8,7 +8,6 @@ import {
   getInt32,
   getRawPointer,
   getUint64,
-  getUint8,
   toBuffer,
   type FunctionDefinitions,
   type WrappedFunctionsFromDefinitions,
@@ -37,6 +36,7 @@ const signatures = {
   sigtimedwait: { arguments: ['pointer', 'pointer', 'pointer'], return: 'int32' },
   signal: { arguments: ['int32', 'pointer'], return: 'pointer' },
   statx: { arguments: ['int32', 'pointer', 'int32', 'uint32', 'pointer'], return: 'int32' },
+  strlen: { arguments: ['pointer'], return: 'uint32' },
   syscall: {
     arguments: ['int64', 'int64', 'int64', 'int64', 'int64', 'int64', 'int64'],
     return: 'int64',
@@ -269,9 +269,7 @@ export function* environmentEntries(): Generator<EnvironmentEntry> {
   for (let offset = 0; ; offset += 8) {
     const address = getUint64(array, offset);
     if (address === 0n) return;
-    let length = 0;
-    while (getUint8(address, length) !== 0) length++;
-    yield { address, bytes: toBuffer(address, length, false) };
+    yield { address, bytes: toBuffer(address, libc.strlen(address), false) };
   }
 }
 
