@@ -1,7 +1,9 @@
-// The tool's end of the control protocol: one connection, one request at a time.
+// The tool's end of the control protocol: one connection, one request at a time. Without node:net, which takes longer to load and to
+// set up than PID 1 to answer.
 // What PID 1 holds for us (an unlock that is not committed, the saver's lock) it gives up when the connection ends.
 
-import { connect, Socket } from 'node:net';
+import { fstatSync, read, writeSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { errnoName, reasonOf, TazpodError } from '../lib/errors.ts';
 import { CONTROL_SOCKET } from '../lib/paths.ts';
 import {
@@ -14,50 +16,36 @@ import {
   type Request,
 } from '../lib/protocol.ts';
 import type { Arguments } from './arguments.ts';
+import { connectSocket, hangUp, makeBlocking } from './native.ts';
 
-/** How long PID 1 may take to accept a connection, or to answer where waiting is not the point, in milliseconds. */
-const PATIENCE = 5000;
-
-interface Waiting {
-  readonly resolve: (line: string) => void;
-  readonly reject: (error: unknown) => void;
-}
+/** How long PID 1 may take to accept a connection, or to answer where waiting is not the point, in seconds. */
+const PATIENCE = 5;
+const PIECE_BYTES = 16 * 1024;
 
 export class ControlClient implements Disposable {
-  readonly #socket: Socket;
+  #descriptor: number;
   readonly #reader = new LineReader(MAX_REPLY_BYTES);
-  #waiting: Waiting | undefined;
-  #failure: TazpodError | undefined;
 
-  private constructor(socket: Socket) {
-    this.#socket = socket;
-    socket.on('data', (chunk: Buffer) => this.#receive(chunk));
-    socket.on('error', (error) => this.#fail(unreachable(reasonOf(error), error)));
-    socket.on('close', () => this.#fail(unreachable('it has ended the connection')));
+  private constructor(descriptor: number) {
+    this.#descriptor = descriptor;
   }
 
   /**
    * The connection that the command line names, or else one to PID 1's socket.
    * @throws TazpodError `unreachable`
    */
-  static async of(given: Arguments): Promise<ControlClient> {
+  static of(given: Arguments): ControlClient {
     const descriptor = given.descriptor('control-fd');
-    return descriptor === undefined ? await ControlClient.connect() : ControlClient.inherit(descriptor);
+    return descriptor === undefined ? ControlClient.connect() : ControlClient.inherit(descriptor);
   }
 
   /** @throws TazpodError `unreachable` */
-  static async connect(path: string = CONTROL_SOCKET): Promise<ControlClient> {
-    const socket = connect(path);
-    const connected = Promise.withResolvers<void>();
-    socket.once('connect', connected.resolve);
-    socket.once('error', connected.reject);
+  static connect(path: string = CONTROL_SOCKET): ControlClient {
     try {
-      await within(PATIENCE, connected.promise);
+      return new ControlClient(connectSocket(path, PATIENCE));
     } catch (error) {
-      socket.destroy();
-      throw error instanceof TazpodError ? error : refusedConnection(path, error);
+      throw errnoName(error) === 'EAGAIN' ? unanswered() : refusedConnection(path, error);
     }
-    return new ControlClient(socket);
   }
 
   /**
@@ -65,11 +53,9 @@ export class ControlClient implements Disposable {
    * @throws TazpodError `unreachable` when the descriptor is no socket
    */
   static inherit(descriptor: number): ControlClient {
-    try {
-      return new ControlClient(new Socket({ fd: descriptor, readable: true, writable: true }));
-    } catch (error) {
-      throw unreachable(`descriptor ${descriptor} is no connection to it`, error);
-    }
+    if (!isSocket(descriptor)) throw unreachable(`descriptor ${descriptor} is no connection to it`);
+    makeBlocking(descriptor);
+    return new ControlClient(descriptor);
   }
 
   /**
@@ -77,16 +63,18 @@ export class ControlClient implements Disposable {
    * @throws TazpodError what PID 1 answered, or `unreachable` when the connection ends first
    */
   async request<O extends Op>(request: Extract<Request, { op: O }>): Promise<Replies[O]> {
-    if (this.#failure) throw this.#failure;
-    const reply = Promise.withResolvers<string>();
-    this.#waiting = reply;
-    this.#socket.write(encodeRequest(request));
-    return decodeReply<O>(request.op, await reply.promise);
+    this.tell(request);
+    return decodeReply<O>(request.op, await this.#line());
   }
 
-  /** Sends one request to a PID 1 that answers nothing any more, but reads. */
+  /** Sends one request to a PID 1 that answers nothing any more, but reads. @throws TazpodError `unreachable` */
   tell(request: Request): void {
-    this.#socket.write(encodeRequest(request));
+    const bytes = Buffer.from(encodeRequest(request));
+    try {
+      for (let at = 0; at < bytes.length;) at += writeSync(this.#descriptor, bytes, at);
+    } catch (error) {
+      throw ended(error);
+    }
   }
 
   /** As `request`, where an answer is due at once. */
@@ -95,37 +83,68 @@ export class ControlClient implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#socket.destroy();
+    if (this.#descriptor !== -1) hangUp(this.#descriptor);
+    this.#descriptor = -1;
   }
 
-  #receive(chunk: Buffer): void {
-    try {
-      for (const line of this.#reader.push(chunk)) {
-        const waiting = this.#waiting;
-        this.#waiting = undefined;
-        waiting?.resolve(line);
-      }
-    } catch (error) {
-      this.#socket.destroy();
-      this.#fail(unreachable('it answers with something else than replies', error));
+  /** The next line that PID 1 says: another thread waits for it. */
+  async #line(): Promise<string> {
+    const piece = Buffer.allocUnsafe(PIECE_BYTES);
+    for (;;) {
+      const [line] = this.#lines(piece.subarray(0, await this.#read(piece)));
+      if (line !== undefined) return line;
     }
   }
 
-  #fail(error: TazpodError): void {
-    this.#failure ??= error;
-    this.#waiting?.reject(this.#failure);
-    this.#waiting = undefined;
+  async #read(piece: Buffer): Promise<number> {
+    let bytesRead: number;
+    try {
+      ({ bytesRead } = await readPromised(this.#descriptor, piece, 0, piece.length, null));
+    } catch (error) {
+      throw ended(error);
+    }
+    if (bytesRead === 0) throw ended();
+    return bytesRead;
+  }
+
+  #lines(piece: Buffer): string[] {
+    try {
+      return this.#reader.push(piece);
+    } catch (error) {
+      throw unreachable('it answers with something else than replies', error);
+    }
   }
 }
 
-async function within<T>(milliseconds: number, work: Promise<T>): Promise<T> {
+const readPromised = promisify(read);
+
+function isSocket(descriptor: number): boolean {
+  try {
+    return fstatSync(descriptor).isSocket();
+  } catch (error) {
+    if (errnoName(error) === undefined) throw error;
+    return false;
+  }
+}
+
+async function within<T>(seconds: number, work: Promise<T>): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(unreachable(`it has not answered for ${milliseconds / 1000} s`)), milliseconds);
+  const timer = setTimeout(() => reject(unanswered()), seconds * 1000);
   try {
     return await Promise.race([work, promise]);
   } finally {
     clearTimeout(timer);
   }
+}
+
+function unanswered(): TazpodError {
+  return unreachable(`it has not answered for ${PATIENCE} s`);
+}
+
+/** It is gone, or has cut us off: whether we were writing or reading then makes no difference to anybody. */
+function ended(cause?: unknown): TazpodError {
+  const isEnd = cause === undefined || ['EPIPE', 'ECONNRESET'].includes(errnoName(cause) ?? '');
+  return unreachable(isEnd ? 'it has ended the connection' : reasonOf(cause), cause);
 }
 
 function unreachable(why: string, cause?: unknown): TazpodError {

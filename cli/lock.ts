@@ -22,7 +22,7 @@ interface Locked {
 }
 
 export async function lock({ given, output }: Call): Promise<ExitStatus> {
-  using client = await ControlClient.of(given);
+  using client = ControlClient.of(given);
   const failedHooks = await runLockingHooks(client, output);
   const saversLock = await takeSaversLockUnlessLocked(client, output);
   if (!saversLock) {

@@ -42,7 +42,7 @@ export async function passwd(call: Call): Promise<ExitStatus> {
   const { output } = call;
   // No lock is held while somebody types.
   using change = await changeOfPassphrase(call, async (old) => {
-    using client = await ControlClient.connect();
+    using client = ControlClient.connect();
     const lock = await takeSaversLockUnlessLocked(client, output);
     await (lock ? checkIsCached(lock.device, old) : checkOpens(await vaultOfSession(), old));
   });
@@ -52,7 +52,7 @@ export async function passwd(call: Call): Promise<ExitStatus> {
     return 0;
   }
 
-  using client = await ControlClient.connect();
+  using client = ControlClient.connect();
   const lock = await takeSaversLockUnlessLocked(client, output);
   const { bytes, leftOut } = await (lock ? resealEnclave(client, lock, change, output) : resealVault(client, change));
   const older = await olderCopies(VAULT_FILE);

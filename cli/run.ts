@@ -105,7 +105,7 @@ async function unlockUnlessUnlocked(call: Call, signals: CaughtSignals): Promise
 }
 
 async function unlockedSince(): Promise<number> {
-  using client = await ControlClient.connect();
+  using client = ControlClient.connect();
   return (await client.request({ op: 'status' })).since;
 }
 
@@ -137,7 +137,7 @@ async function runCommand(
 
 /** Saves and locks what was unlocked at that time. What others have locked since, and unlocked again, is theirs. */
 async function lockIfStill(since: Since, output: Output): Promise<void> {
-  using client = await ControlClient.connect();
+  using client = ControlClient.connect();
   const isStill = async (): Promise<boolean> =>
     since === 'unknown' || (await client.request({ op: 'status' })).since === since;
   if (!(await isStill())) return;

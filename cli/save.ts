@@ -11,7 +11,7 @@ import { takeSaversLock } from './savers-lock.ts';
 export async function save({ given, output }: Call): Promise<ExitStatus> {
   if (given.values('rescue').includes('')) throw given.usage('cannot write a copy: the directory of --rescue is empty');
   const rescueDirectories = given.values('rescue').map((directory) => resolve(directory));
-  using client = await ControlClient.of(given);
+  using client = ControlClient.of(given);
   const granted = takeSaversLock(client, output);
   // While PID 1 sees to it, a key is begun, and the rest is loaded. What it says is met below.
   granted.catch(() => undefined);

@@ -15,7 +15,7 @@ export async function status({ given, output }: Call): Promise<ExitStatus> {
   const isBrief = given.flag('unlocked') || given.flag('quiet');
   // Called by a shell that works in the enclave, we would hold it ourselves.
   process.chdir('/');
-  using client = await ControlClient.of(given);
+  using client = ControlClient.of(given);
   const answer = await client.requestBriefly({ op: 'status', ...(isBrief ? {} : { holders: true }) });
   const seen = isBrief ? undefined : await (await import('./status-seen.ts')).lookAround(client, answer, output);
   if (!given.flag('quiet')) output.data(statusLines(answer, seen, Date.now()));

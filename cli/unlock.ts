@@ -63,7 +63,7 @@ export async function unlockVault(call: Call, beforeCommit: () => void = () => {
   // The key takes longest, and a connection some time to be made: the key first.
   await reading.catch(() => undefined);
 
-  using client = await ControlClient.of(given);
+  using client = ControlClient.of(given);
   const { device, cached } = await client.request({ op: 'open' });
   if (cached) {
     return { already: true, failedHooks: await commit(client, output, await unknownBaseline(reading, output)) };

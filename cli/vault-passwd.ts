@@ -44,7 +44,7 @@ async function refuseUnlocked(file: string): Promise<void> {
 /** Where no PID 1 answers nothing is unlocked. */
 async function stateOfSession(): Promise<string> {
   try {
-    using client = await ControlClient.connect();
+    using client = ControlClient.connect();
     return (await client.requestBriefly({ op: 'status' })).state;
   } catch (error) {
     if (error instanceof TazpodError && error.code === 'unreachable') return 'locked';

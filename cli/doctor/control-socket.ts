@@ -11,7 +11,7 @@ const OTHERS = 0o066;
 /** Asks PID 1 for its state. Never throws what a person could act on. */
 export async function askInit(path: string = CONTROL_SOCKET): Promise<Answer> {
   try {
-    using client = await ControlClient.connect(path);
+    using client = ControlClient.connect(path);
     return await client.requestBriefly({ op: 'status' });
   } catch (error) {
     return error instanceof TazpodError ? error : new TazpodError('unreachable', reasonOf(error), { cause: error });
