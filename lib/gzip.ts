@@ -79,10 +79,13 @@ function* inBlocks(pieces: Iterable<Buffer>, buffers: readonly Buffer[]): Genera
   if (filled > 0) yield buffer.subarray(0, filled);
 }
 
+/** What is written to a stream is a whole member, or becomes one: to write it and then to end it goes to the thread pool twice. */
+const WHOLE = constants.Z_FINISH;
+
 /** Makes one member after the other, with what zlib needs for it made once. */
 class Press {
   readonly #compressors = new Map<number, Stage>();
-  readonly #decompressor = new Stage(createGunzip({ chunkSize: BLOCK_BYTES }));
+  readonly #decompressor = new Stage(createGunzip({ chunkSize: BLOCK_BYTES, flush: WHOLE }));
 
   async memberOf(block: Buffer): Promise<Buffer> {
     const pieces: Buffer[] = [];
@@ -102,7 +105,8 @@ class Press {
   }
 
   #compressor(level: number): Stage {
-    const compressor = this.#compressors.get(level) ?? new Stage(createGzip({ level, chunkSize: BLOCK_BYTES }));
+    const compressor =
+      this.#compressors.get(level) ?? new Stage(createGzip({ level, chunkSize: BLOCK_BYTES, flush: WHOLE }));
     this.#compressors.set(level, compressor);
     return compressor;
   }
@@ -140,8 +144,7 @@ class Stage {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#take = take;
     this.#fail = reject;
-    this.#stream.write(input);
-    this.#stream.flush(constants.Z_FINISH, (error?: Error | null) => (error ? reject(error) : resolve()));
+    this.#stream.write(input, (error) => (error ? reject(error) : resolve()));
     await promise;
     this.#stream.reset();
   }
