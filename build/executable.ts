@@ -11,7 +11,7 @@ import { assetName, packAsset, WORD } from './asset.ts';
 import { bundleMain, bundleParts } from './bundle.ts';
 import { requireProgram } from './debian.ts';
 import { buildLauncher, launcherSources } from './launcher.ts';
-import { CHANGES, copyRuntime, NO_REHASH } from './runtime.ts';
+import { BOUND_FLAGS, CHANGES, copyRuntime } from './runtime.ts';
 
 export const DIST = fileURLToPath(new URL('../dist', import.meta.url));
 export const ENTRYPOINT = join(DIST, 'tazpod-entrypoint');
@@ -29,7 +29,7 @@ export const SEA_CONFIGURATION = {
   // NODE_OPTIONS would run the environment's code as root.
   execArgvExtension: 'none',
   execArgv: [
-    NO_REHASH,
+    ...BOUND_FLAGS,
     '--disable-sigusr1', // SIGUSR1 is the command's; it opens no inspector
     '--openssl-config=/dev/null', // nor does OPENSSL_CONF load a provider as root
     '--v8-pool-size=0', // three threads less that idle in every container

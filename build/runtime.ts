@@ -41,13 +41,29 @@ const RETURN_FALSE = machineCode('31c0c3', '00008052c0035fd6');
  * foresee, and looks for three prime numbers for that: a sixth of the time until our first line. They are for those whose keys are
  * chosen by others, such as a web site's visitors, who could choose ones that collide. Ours are chosen by the operator, in requests
  * of a few kilobytes (lib/protocol.ts), and by whoever sealed the vault: somebody else's, opened with a passphrase of theirs, can
- * keep the tool busy until it is interrupted, and no more. V8 would not take the code that is compiled into Node, for it was
- * compiled without the flag: in our copy it is bound to it.
+ * keep the tool busy until it is interrupted, and no more.
  */
-export const NO_REHASH = '--no-rehash-snapshot';
+const NO_REHASH = '--no-rehash-snapshot';
+
+/**
+ * V8 compiles a function for speed in its four hundredth run, by another thread, on the core that derives keys, compresses or writes
+ * files: for some hundred files that does not pay. And once more, with its best compiler, which takes five megabytes, and no time from
+ * ten thousand.
+ */
+const COMPILE_LESS = ['--invocation-count-for-maglev=1500', '--no-turbofan'];
+
+/** In MB. V8 begins with less than the tool's code and a tree of ten thousand files take, and would collect all of it once on the way. */
+const ROOM_FOR_A_TREE = '--initial-old-space-size=32';
+
+/**
+ * The flags of V8's that tell one compiled code from another. It would not take the code that is compiled into Node, for that was
+ * compiled without them, though they make no difference to it: in our copy it is bound to them. Set while the program runs they would
+ * have all that Node loads afterwards, a second thread among it, compiled from its text.
+ */
+export const BOUND_FLAGS = [NO_REHASH, ...COMPILE_LESS, ROOM_FOR_A_TREE];
 
 /** What is changed: an executable that was made with other changes is out of date. */
-export const CHANGES = [...UNHEEDED, LOCK_CHECKS, PROFILING_LINES, ...FAST_CALLS, NO_REHASH];
+export const CHANGES = [...UNHEEDED, LOCK_CHECKS, PROFILING_LINES, ...FAST_CALLS, ...BOUND_FLAGS];
 
 /**
  * Makes the copy at `path`.
@@ -66,7 +82,7 @@ export async function copyRuntime(path: string): Promise<boolean> {
     code.copy(program, fileOffset(program, symbolAddress(original, name)));
   replace(PROFILING_LINES, RETURN);
   for (const name of FAST_CALLS) replace(name, RETURN_FALSE);
-  if (bindToFlags(program, [NO_REHASH]) === 0) throw new Error('cannot find the code that is compiled into this Node');
+  if (bindToFlags(program, BOUND_FLAGS) === 0) throw new Error('cannot find the code that is compiled into this Node');
   await writeFile(path, program);
   return !strip.failed;
 }

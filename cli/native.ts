@@ -1,5 +1,5 @@
-// What the tool needs of C and Node has not: prctl(2), sockets without node:net, a descriptor from PID 1, V8's flags while it runs, and an
-// end without Node's own. This is its only file that calls into C.
+// What the tool needs of C and Node has not: prctl(2), sockets without node:net, a descriptor from PID 1, and an end without
+// Node's own. This is its only file that calls into C.
 
 import { closeSync } from 'node:fs';
 import { dlopen, getInt32, getRawPointer, type FunctionDefinitions } from 'node:ffi';
@@ -109,12 +109,6 @@ export function receiveDescriptor(connection: number, target: number): boolean {
   if (duplicate(received, target, 0) !== target) return false;
   closeSync(received);
   return true;
-}
-
-/** Sets flags of V8's, as on Node's command line, from now on: what is loaded afterwards is not taken from Node's compiled code. */
-export function setEngineFlags(flags: string): void {
-  const set = lib.getFunction('_ZN2v82V818SetFlagsFromStringEPKc', { arguments: ['pointer'], return: 'void' });
-  set(getRawPointer(Buffer.from(`${flags}\0`))); // v8::V8::SetFlagsFromString(const char*)
 }
 
 /**

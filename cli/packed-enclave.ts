@@ -1,7 +1,6 @@
 // The enclave, packed for a vault file: what is in it, what had to be left out, and the file's bytes once they are wanted.
 
 import type { Baseline } from '../lib/baseline.ts';
-import { loadZlib } from '../lib/gzip.ts';
 import { DEFAULT_LIMITS } from '../lib/limits.ts';
 import { type LeftOut, packDirectory, type Packed } from '../lib/pack.ts';
 import { PASSPHRASE_CACHE_NAME } from '../lib/paths.ts';
@@ -11,18 +10,11 @@ import { deriveKey, digestKeyOf, seal } from '../lib/seal.ts';
 import { removeStaleTemporaries } from '../lib/temporary-file.ts';
 import { readPassphraseCache } from './cached-passphrase.ts';
 import { enterEnclave } from './enclave-directory.ts';
-import { setEngineFlags } from './native.ts';
 import { type KeyAhead, newKey } from './key-ahead.ts';
 import type { Output } from './output.ts';
 import type { ProgressLine } from './progress-line.ts';
 import type { Passphrase } from './passphrase-source.ts';
 import { formatSize } from './size.ts';
-
-/**
- * V8 compiles a function for speed in its four hundredth run, by another thread, on the core that derives keys and compresses: for
- * some hundred files that does not pay.
- */
-const COMPILE_LATER = '--invocation-count-for-maglev=2500';
 
 interface Keys {
   readonly salt: Buffer;
@@ -61,9 +53,6 @@ export class PackedEnclave implements Disposable {
     line: ProgressLine,
     { other, ahead }: { readonly other?: Passphrase; readonly ahead?: KeyAhead | undefined } = {},
   ): Promise<PackedEnclave> {
-    // Before the flags change: later it would be compiled from its text.
-    loadZlib();
-    setEngineFlags(COMPILE_LATER);
     using enclave = enterEnclave(device);
     // What a killed passwd left beside the cache is nothing for a vault.
     await removeStaleTemporaries(PASSPHRASE_CACHE_NAME);

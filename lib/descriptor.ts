@@ -1,6 +1,5 @@
 // An open file, and calls on it that run on the thread pool: where a disk does not answer, nobody else waits for it.
-// `node:fs/promises` has the same, but loads readline, the watching of files and more first, which takes three milliseconds, and
-// five where V8's flags have been changed (cli/native.ts).
+// `node:fs/promises` has the same, but loads readline, the watching of files and more first, which takes three milliseconds.
 
 import { close, fchmod, fstat, fsync, open, read, writev, type Stats } from 'node:fs';
 import { promisify } from 'node:util';

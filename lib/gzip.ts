@@ -52,11 +52,6 @@ export async function gzip(pieces: Iterable<Buffer>, progress?: Progress): Promi
   return members;
 }
 
-/** Has Node load zlib, and make a stream for the first time, now rather than at the first call of `gzip`. */
-export function loadZlib(): void {
-  createGunzip().destroy();
-}
-
 /** Fills the buffers in turn: of each the caller is done when all but one have been filled again. */
 function* inBlocks(pieces: Iterable<Buffer>, buffers: readonly Buffer[]): Generator<Buffer> {
   let [turn, filled] = [0, 0];
