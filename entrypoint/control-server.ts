@@ -2,9 +2,9 @@
 // the keeper. The kernel decides who may talk: the socket is the operator's, mode 0600. A worker's connection is a pair of
 // sockets that it inherits, so that it works without a path, too.
 
-import { createServer, Socket } from 'node:net';
+import { closeSync } from 'node:fs';
 
-import { reasonOf, TazpodError } from '../lib/errors.ts';
+import { errnoName, reasonOf, TazpodError } from '../lib/errors.ts';
 import { CONTROL_SOCKET } from '../lib/paths.ts';
 import {
   decodeRequest,
@@ -15,15 +15,18 @@ import {
   type Reply,
   type Request,
 } from '../lib/protocol.ts';
-import { withoutBrokenPipe } from './broken-pipe.ts';
+import { Connection } from './connection.ts';
 import type { Hooks } from './hooks.ts';
 import type { Keeper } from './keeper.ts';
 import type { Log } from './log.ts';
+import { ReadinessPoll } from './native.ts';
 import { statusOf, type InitFacts } from './status.ts';
 import type { Client } from './turns.ts';
-import { connectPair } from './unix-socket.ts';
+import { accept, connectPair } from './unix-socket.ts';
 
 const MOST_CONNECTIONS = 64;
+/** Until we look again whether there is a descriptor for who waits. */
+const WITHOUT_DESCRIPTORS = 100; // ms
 /** A client waits for each answer; one that does not is cut off here. */
 const MOST_UNANSWERED = 16;
 
@@ -35,6 +38,7 @@ export class ControlServer {
   readonly #workers = new WeakSet<Client>();
   readonly #connections = new Set<() => void>();
   readonly #listener: number | undefined;
+  #clients = 0;
   #isServing = false;
   #isDeaf = false;
 
@@ -47,19 +51,41 @@ export class ControlServer {
     this.#log = log;
   }
 
-  /** Serves whoever connects, from now on. For a moment when somebody else has to work first: it loads node:net. */
+  /** Serves whoever connects, from now on. */
   serve(): void {
-    if (this.#listener === undefined || this.#isServing) return;
+    const listener = this.#listener;
+    if (listener === undefined || this.#isServing) return;
     this.#isServing = true;
-    const server = createServer((socket) => {
-      if (this.#isDeaf) socket.destroy();
-      else void this.#serve(socket);
+    const poll = new ReadinessPoll(listener, () => {
+      if (this.#accept(listener)) poll.start();
+      else setTimeout(() => poll.start(), WITHOUT_DESCRIPTORS);
     });
-    server.maxConnections = MOST_CONNECTIONS;
-    server.on('error', (error) =>
-      this.#log.error(`cannot serve the control socket ${CONTROL_SOCKET}: ${reasonOf(error)}`),
-    );
-    server.listen({ fd: this.#listener });
+    poll.start();
+  }
+
+  /**
+   * Accepts one, whoever comes next: the event loop calls again while somebody waits.
+   * @returns false where we have no descriptor for another
+   */
+  #accept(listener: number): boolean {
+    let descriptor: number;
+    try {
+      descriptor = accept(listener);
+    } catch (error) {
+      const name = errnoName(error);
+      if (name === undefined) throw error;
+      // Whoever it was has left.
+      if (name === 'EAGAIN' || name === 'ECONNABORTED') return true;
+      this.#log.warnOnce(`cannot serve the control socket ${CONTROL_SOCKET}: ${reasonOf(error)}`);
+      return false;
+    }
+    if (this.#isDeaf || this.#clients >= MOST_CONNECTIONS) {
+      closeSync(descriptor);
+      return true;
+    }
+    this.#clients++;
+    void this.#serve(descriptor).then(() => this.#clients--);
+    return true;
   }
 
   /** Whether the operator's tools can reach us. */
@@ -88,7 +114,7 @@ export class ControlServer {
    */
   serveWorker(connection: number, client: Client = {}): Promise<void> {
     this.#workers.add(client);
-    return this.#serve(new Socket({ fd: connection }), client);
+    return this.#serve(connection, client);
   }
 
   /**
@@ -109,7 +135,7 @@ export class ControlServer {
    * Serves one connection: request after request, each answered before the next is looked at. Reading goes on meanwhile:
    * a client that leaves while it waits for its turn must be seen to leave.
    */
-  async #serve(socket: Socket, client: Client = {}): Promise<void> {
+  async #serve(descriptor: number, client: Client = {}): Promise<void> {
     const reader = new LineReader();
     const left = Promise.withResolvers<void>();
     let isGone = false;
@@ -122,36 +148,32 @@ export class ControlServer {
       this.#keeper.leave(client);
       left.resolve();
     };
-    const hangUp = (): void => {
-      leave();
-      socket.destroy();
-    };
-    this.#connections.add(hangUp);
     const answer = async (line: string): Promise<void> => {
       // What was asked by a client that has left must not be begun: nobody would end it.
       if (isGone) return;
       const reply = await this.#reply(client, line);
       unanswered--;
-      send(socket, reply);
+      connection.send(encodeReply(reply));
     };
-    const take = (chunk: Buffer): void => {
+    const received = (bytes: Buffer): void => {
       try {
-        for (const line of reader.push(chunk)) {
+        for (const line of reader.push(bytes)) {
           if (++unanswered > MOST_UNANSWERED)
             throw new TazpodError('usage', 'cannot take more requests before answers');
           answers = answers.then(() => answer(line));
         }
       } catch (error) {
-        socket.off('data', take).pause();
         leave();
-        send(socket, refuse(error));
-        socket.end(() => socket.destroy());
+        connection.send(encodeReply(refuse(error)));
+        connection.close();
       }
     };
-    socket.on('data', take);
-    // A client that dies mid-sentence is no news: what it held is undone.
-    socket.on('error', (error) => this.#log.debug(`control connection: ${reasonOf(error)}`));
-    socket.once('end', leave).once('close', leave);
+    const connection = new Connection(descriptor, { received, ended: leave });
+    const hangUp = (): void => {
+      leave();
+      connection.close();
+    };
+    this.#connections.add(hangUp);
     await left.promise;
     await answers;
   }
@@ -202,11 +224,4 @@ export class ControlServer {
   async #prepareLock(): Promise<Replies['locking']> {
     return { failedHooks: this.#keeper.state === 'unlocked' ? await this.#hooks.run('locking') : [] };
   }
-}
-
-/** Writes an answer at once. A client that reads none of them is cut off: nothing is kept for it. */
-function send(socket: Socket, reply: Reply): void {
-  if (!socket.writable) return;
-  withoutBrokenPipe(() => socket.write(encodeReply(reply)));
-  if (socket.writableLength > 0) socket.destroy();
 }

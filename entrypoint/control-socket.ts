@@ -1,5 +1,5 @@
-// The control socket's place in the file system. It listens before it is served: to load what serves it takes longer than all else that
-// comes before the command, and nobody has anything to say until a worker or the command runs.
+// The control socket's place in the file system. It listens before it is served: nobody has anything to say until a worker or the
+// command runs, and what serves is loaded then.
 
 import { chmodSync, chownSync, closeSync, unlinkSync } from 'node:fs';
 

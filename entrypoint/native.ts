@@ -150,6 +150,7 @@ export function addressOf(buffer: Buffer): bigint {
 // architecture (syscalls(2)).
 const NUMBERS = {
   x64: {
+    accept4: 288,
     bind: 49,
     capget: 125,
     capset: 126,
@@ -157,7 +158,9 @@ const NUMBERS = {
     listen: 50,
     pipe2: 293,
     prctl: 157,
+    recvfrom: 45,
     sendmsg: 46,
+    sendto: 44,
     setgroups: 116,
     setresgid: 119,
     setresuid: 117,
@@ -165,6 +168,7 @@ const NUMBERS = {
     socketpair: 53,
   },
   arm64: {
+    accept4: 242,
     bind: 200,
     capget: 90,
     capset: 91,
@@ -172,7 +176,9 @@ const NUMBERS = {
     listen: 201,
     pipe2: 59,
     prctl: 167,
+    recvfrom: 207,
     sendmsg: 211,
+    sendto: 206,
     setgroups: 159,
     setresgid: 149,
     setresuid: 147,

@@ -1,5 +1,4 @@
-// Sockets of the control protocol as descriptors (unix(7)), made without node:net: that takes longer to load than all the rest of
-// the boot, and nobody has anything to say before a worker or the command has started.
+// Sockets of the control protocol as descriptors (unix(7)).
 
 import { closeSync } from 'node:fs';
 
@@ -12,7 +11,7 @@ const SOCK_CLOEXEC = 0o2000000;
 const TYPE = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
 /** struct sockaddr_un: the family, and a path with its NUL. */
 const [FAMILY_BYTES, PATH_BYTES] = [2, 108];
-/** Clients that wait until we serve: node:net's own. */
+/** Clients that wait until they are accepted. */
 const BACKLOG = 511;
 
 /** Two descriptors that are connected with each other, closed at exec; no call waits on them. A worker inherits one. */
@@ -41,4 +40,9 @@ export function listenAt(path: string): number {
     closeSync(descriptor);
     throw error;
   }
+}
+
+/** Accepts who waits at a socket that listens. @throws SystemCallError `EAGAIN` when there is nobody */
+export function accept(listener: number): number {
+  return systemCall('accept4', listener, null, null, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
