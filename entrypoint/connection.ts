@@ -1,5 +1,5 @@
 // A connection of the control protocol: a descriptor, read when there is something to read, written to at once or not at all. Not of
-// node:net, which a start with unlock would wait for (4 ms), and which keeps a megabyte.
+// node:net, which takes milliseconds to load and to set up, while a start with unlock waits.
 
 import { closeSync } from 'node:fs';
 
