@@ -61,7 +61,7 @@ export async function bundleParts(): Promise<{ readonly name: string; readonly t
 
 /**
  * Has each of Node's modules, and each part, loaded when something of it is first used. Its import would load it before the program's
- * first line, and node:net, node:crypto and node:zlib take longer than all that comes before the command.
+ * first line, and node:crypto and node:zlib take longer than all that comes before the command.
  * @throws Error if esbuild loads one in a way that is not known here
  */
 function withLateModules(program: string): string {

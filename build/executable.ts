@@ -149,16 +149,21 @@ async function makeExecutable(directory: string, main: string, assets: Record<st
   ) as [string, string, string];
   const executable = join(directory, 'node');
   await writeFile(configuration, JSON.stringify({ ...SEA_CONFIGURATION, main: program, executable, output, assets }));
-  const [asset = Buffer.alloc(0)] = await Promise.all(Object.values(assets).map((file) => readFile(file)));
-  // Where the assets lie depends on what lies before them, our main script among it.
-  for (let missing = 0, text = main; ; text = main + ' '.repeat(missing)) {
+  const contents = await Promise.all(Object.values(assets).map((file) => readFile(file)));
+  /** Answers where each asset lies, beside a multiple of WORD. */
+  const build = async (text: string): Promise<number[]> => {
     await writeFile(program, text);
     await execa(process.execPath, ['--build-sea', configuration]);
-    const at = (await readFile(output)).indexOf(asset);
-    missing = (missing + (-at & (WORD - 1))) % WORD;
-    if (at % WORD === 0) return output;
-    if (text !== main) throw new Error('cannot place the compiled code so that V8 takes it where it lies');
-  }
+    const made = await readFile(output);
+    return contents.map((asset) => made.indexOf(asset) % WORD);
+  };
+  let places = await build(main);
+  // That depends on what lies before them, our main script among it.
+  const [first = 0] = places;
+  if (first > 0) places = await build(main + ' '.repeat(WORD - first));
+  if (places.some((place) => place !== 0))
+    throw new Error('cannot place the compiled code so that V8 takes it where it lies');
+  return output;
 }
 
 /**

@@ -51,7 +51,7 @@ export interface Part {
 }
 
 /** What a text asks for that wants a module of another part. */
-export function nameOf(part: string, module: string): string {
+function nameOf(part: string, module: string): string {
   return `#${part}/${module}`;
 }
 

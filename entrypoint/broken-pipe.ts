@@ -1,6 +1,7 @@
 // Writing to a pipe or a socket whose reader is gone raises SIGPIPE in the writer (pipe(7)). PID 1 catches that signal, since
-// it forwards what it is sent: its own must go nowhere, or a client that leaves before its answer would end the command.
-// What a write raises is pending in the thread that wrote (signal(7)), so it can be taken back there.
+// it forwards what it is sent: its own must go nowhere, or a standard error that nobody reads any more would end the command.
+// What a write raises is pending in the thread that wrote (signal(7)), so it can be taken back there. (A send(2) can be told to raise
+// none: connection.ts.)
 
 import { constants } from 'node:os';
 
