@@ -3,7 +3,8 @@
 
 import { closeSync } from 'node:fs';
 import { dlopen, getInt32, getRawPointer, type FunctionDefinitions } from 'node:ffi';
-import { getSystemErrorMessage, getSystemErrorName } from 'node:util';
+
+import { SystemCallError } from '../lib/errors.ts';
 
 const PR_SET_DUMPABLE = 4;
 
@@ -13,11 +14,9 @@ const { lib, functions: libc } = dlopen(null, {
   _exit: { arguments: ['int32'], return: 'void' },
 } as const satisfies FunctionDefinitions);
 
-/** What the call that failed last has left, as an error of Node's own shape. To be made before anything else is called. */
-function systemError(syscall: string): Error {
-  const errno = -getInt32(libc.__errno_location());
-  const code = getSystemErrorName(errno);
-  return Object.assign(new Error(`${code}: ${getSystemErrorMessage(errno)}, ${syscall}`), { code, errno, syscall });
+/** What the call that failed last has left: to be made before anything else is called. */
+function systemError(syscall: string): SystemCallError {
+  return new SystemCallError(syscall, getInt32(libc.__errno_location()));
 }
 
 /**
@@ -41,7 +40,7 @@ const [FAMILY_BYTES, PATH_BYTES] = [2, 108];
 /**
  * Connects to a socket in the file system, by a descriptor whose calls wait.
  * @param seconds how long to wait while its backlog is full
- * @throws an error with `code` and `errno`, as Node's own
+ * @throws SystemCallError
  */
 export function connectSocket(path: string, seconds: number): number {
   const name = Buffer.from(path);

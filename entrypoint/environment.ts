@@ -3,15 +3,8 @@
 
 import { closeSync } from 'node:fs';
 
-import {
-  addressOf,
-  environmentEntries,
-  lastErrno,
-  libc,
-  removeEnvironmentEntry,
-  systemCall,
-  SystemCallError,
-} from './native.ts';
+import { SystemCallError } from '../lib/errors.ts';
+import { addressOf, environmentEntries, lastErrno, libc, removeEnvironmentEntry, systemCall } from './native.ts';
 import type { Operator } from './operator.ts';
 
 const PASSPHRASE_NAME = 'TAZPOD_PASSPHRASE';

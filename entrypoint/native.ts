@@ -12,7 +12,8 @@ import {
   type FunctionDefinitions,
   type WrappedFunctionsFromDefinitions,
 } from 'node:ffi';
-import { getSystemErrorMessage, getSystemErrorName } from 'node:util';
+
+import { SystemCallError } from '../lib/errors.ts';
 
 // A misspelt key of a signature is ignored by node:ffi, and the result then silently undefined: `satisfies` forbids it.
 const signatures = {
@@ -104,21 +105,6 @@ const errnoLocation = libc.__errno_location();
 /** The calling thread's `errno`. */
 export function lastErrno(): number {
   return getInt32(errnoLocation);
-}
-
-/** A failed system call, in the shape of Node's own errors: `code` is the name of the errno. */
-export class SystemCallError extends Error {
-  override readonly name = 'SystemCallError';
-  readonly code: string;
-  readonly errno: number;
-  readonly syscall: string;
-
-  constructor(syscall: string, errno: number) {
-    super(`${getSystemErrorName(-errno)}: ${getSystemErrorMessage(-errno)}, ${syscall}`);
-    this.code = getSystemErrorName(-errno);
-    this.errno = errno;
-    this.syscall = syscall;
-  }
 }
 
 /**

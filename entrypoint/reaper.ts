@@ -3,7 +3,8 @@
 
 import { constants } from 'node:os';
 
-import { lastErrno, libc, SystemCallError } from './native.ts';
+import { SystemCallError } from '../lib/errors.ts';
+import { lastErrno, libc } from './native.ts';
 
 const WNOHANG = 1;
 

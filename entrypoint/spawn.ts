@@ -5,18 +5,8 @@
 import { accessSync, closeSync, constants as fsConstants, statSync } from 'node:fs';
 import { constants } from 'node:os';
 
-import { errnoName, reasonOf } from '../lib/errors.ts';
-import {
-  addForegroundAction,
-  addressOf,
-  check,
-  checkErrno,
-  cString,
-  libc,
-  pointerArray,
-  signalSet,
-  SystemCallError,
-} from './native.ts';
+import { errnoName, reasonOf, SystemCallError } from '../lib/errors.ts';
+import { addForegroundAction, addressOf, check, checkErrno, cString, libc, pointerArray, signalSet } from './native.ts';
 import { whollyAsOperator, type Operator } from './operator.ts';
 
 const POSIX_SPAWN_SETPGROUP = 0x02;

@@ -1,6 +1,8 @@
-// What can go wrong, once for both programs: one error class, its codes, and the exit status of each.
+// What can go wrong, once for both programs: one error class, its codes, and the exit status of each; and what the system refuses.
 // Messages start with "cannot", in lower case, and name the path; the hint says what to do about it.
 // No message holds a passphrase, a key or a secret byte. Names out of a vault are escaped before they get here.
+
+import { getSystemErrorMessage, getSystemErrorName } from 'node:util';
 
 /** Exit statuses of `tazpod`: stable, one row for each reason, the same table in `--help` and the README. */
 export const EXIT_STATUSES = {
@@ -61,6 +63,21 @@ export class TazpodError extends Error {
   /** The status that `tazpod` exits with for this error. */
   get exitStatus(): ExitStatus {
     return STATUS_OF_CODE[this.code];
+  }
+}
+
+/** A failed system call, in the shape of Node's own errors: `code` is the name of the errno. */
+export class SystemCallError extends Error {
+  override readonly name = 'SystemCallError';
+  readonly code: string;
+  readonly errno: number;
+  readonly syscall: string;
+
+  constructor(syscall: string, errno: number) {
+    super(`${getSystemErrorName(-errno)}: ${getSystemErrorMessage(-errno)}, ${syscall}`);
+    this.code = getSystemErrorName(-errno);
+    this.errno = errno;
+    this.syscall = syscall;
   }
 }
 
