@@ -43,8 +43,7 @@ export class Connection {
     } catch (error) {
       if (errnoName(error) === undefined) throw error;
     }
-    this.close();
-    this.#listener.ended();
+    this.#end();
   }
 
   /** Does nothing the second time. */
@@ -59,12 +58,17 @@ export class Connection {
     if (this.#isClosed) return;
     const count = this.#receive();
     if (count === 0) {
-      this.close();
-      this.#listener.ended();
+      this.#end();
       return;
     }
     if (count !== undefined) this.#listener.received(Buffer.from(room.subarray(0, count)));
     if (!this.#isClosed) this.#poll.start();
+  }
+
+  /** Who waits for our end of it finds undone what was to be undone. */
+  #end(): void {
+    this.#listener.ended();
+    this.close();
   }
 
   /** How many bytes are in the room now; undefined where there was nothing after all. */
