@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
 import { BRIDGE_TARGET, CONTROL_SOCKET, ENCLAVE } from '../../lib/paths.ts';
-import { MAX_BASELINE_LENGTH, MAX_LINE_BYTES } from '../../lib/protocol.ts';
+import { encodeRequest, MAX_BASELINE_LENGTH, MAX_LINE_BYTES } from '../../lib/protocol.ts';
 import { Control } from '../support/control.ts';
 import { createPod, enclaveMounts, NOTHING, startPod, traces, WAIT } from '../support/pod.ts';
 import type { Running, Sandbox } from '../support/sandbox.ts';
@@ -310,4 +310,16 @@ test('clients that say nothing do not keep others from being served', async () =
   using client = await Control.connect(running);
   expect(await client.request({ op: 'status' })).toMatchObject({ state: 'locked' });
   for (const one of idle) await one.end();
+});
+
+test('a client for whom PID 1 has no descriptor is served when there is one', async () => {
+  const limitTo = async (most: string) =>
+    expect(await running.exec(['prlimit', '--pid', '1', `--nofile=${most}:`])).toMatchObject({ code: 0 });
+  const { stdout } = await running.exec(['prlimit', '--pid', '1', '--nofile', '--noheadings', '--output=SOFT']);
+  await limitTo('3');
+  using client = await Control.connect(running);
+  client.write(encodeRequest({ op: 'status' }));
+  await running.stderr.waitFor('cannot serve the control socket');
+  await limitTo(stdout.trim());
+  expect(await client.answer()).toMatchObject({ ok: true, pid: 1 });
 });
