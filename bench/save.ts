@@ -11,7 +11,7 @@ import type { Samples } from './samples.ts';
 import { PASSPHRASE_FILE, runUnlocked, vaultSandbox } from './vault-container.ts';
 import { megabytes, sealTree, WORKLOADS, type Workload } from './workloads.ts';
 
-const ROUNDS = 5;
+const ROUNDS = 9;
 const OURS = 'tazpod save';
 /** By work load. */
 const MOST_OF_OPENSSL = [0.7, 0.45, 0.55, 0.55];
