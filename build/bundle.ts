@@ -5,6 +5,7 @@
 import { build, type BuildOptions } from 'esbuild';
 
 import { divide, dividing, ROOT, textOf } from './parts.ts';
+import { SYSTEM_CONSTANTS } from './requests.ts';
 
 /**
  * Bundles a program with all that it reaches.
@@ -65,14 +66,21 @@ export async function bundleParts(): Promise<{ readonly name: string; readonly t
  * @throws Error if esbuild loads one in a way that is not known here
  */
 function withLateModules(program: string): string {
-  const names = new Set<string>();
+  const modules = new Map<string, string>();
   const text = program
     .replaceAll(/\b(import_\w+)\s*=\s*require\(("(?:node:|#)[^"]+")\)/g, (_, name: string, module: string) => {
-      names.add(name);
+      modules.set(name, module);
       return `${name}=late(${module})`;
     })
-    .replaceAll(/\b(import_\w+)\s*\./g, (use, name: string) => (names.has(name) ? `(${name}()).` : use));
+    .replaceAll(/\b(import_\w+)\s*\.\s*(\w+)/g, (use, name: string, member: string) => {
+      const module = modules.get(name);
+      if (module === undefined) return use;
+      return module === '"node:os"' && member === 'constants' ? 'systemConstants()' : `(${name}()).${member}`;
+    });
   if (/\bimport_\w+\s*=\s*(?:__toESM\()?require\("(?:node:|#)/.test(text))
     throw new Error('cannot tell where a bundle loads a module');
-  return `const late=(name)=>{let loaded;return()=>loaded??=require(name)};${text}`;
+  return (
+    'const late=(name)=>{let loaded;return()=>loaded??=require(name)};' +
+    `const systemConstants=late(${JSON.stringify(SYSTEM_CONSTANTS)});${text}`
+  );
 }

@@ -5,6 +5,8 @@ import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, type ImportKind, type Metafile, type Plugin } from 'esbuild';
 
+import { requestOf } from './requests.ts';
+
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /**
@@ -48,11 +50,6 @@ export interface Part {
   readonly provides: ReadonlyMap<string, boolean>;
   /** Of every module of the program. */
   readonly partOf: ReadonlyMap<string, string>;
-}
-
-/** What a text asks for that wants a module of another part. */
-function nameOf(part: string, module: string): string {
-  return `#${part}/${module}`;
 }
 
 /** Divides all programs. */
@@ -139,7 +136,7 @@ export function dividing({ name, partOf, provides }: Part): Plugin {
         const result = await bundle.resolve(path, { ...options, pluginData: ours });
         const module = relative(ROOT, result.path);
         const part = partOf.get(module);
-        return part === undefined || part === name ? result : { path: nameOf(part, module), external: true };
+        return part === undefined || part === name ? result : { path: requestOf(part, module), external: true };
       });
     },
   };

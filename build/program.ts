@@ -3,11 +3,12 @@
 // way to the command, nor when it has ended.
 
 import { basename, dirname } from 'node:path';
+import type { constants } from 'node:os';
 import { getRawAsset } from 'node:sea';
-import { Script } from 'node:vm';
 
 import { assetName, unpackAsset } from './asset.ts';
 import type { Program } from './parts.ts';
+import { partOf, SYSTEM_CONSTANTS } from './requests.ts';
 
 type Provided = Readonly<Record<string, () => unknown>>;
 
@@ -21,22 +22,50 @@ type Part = (
 /** Node's own, for a single executable: it knows built-in modules only. */
 declare const require: (name: string) => unknown;
 
+/**
+ * What is beneath node:vm and node:os. To load these for a script and a table of numbers takes half a millisecond. Other programs had
+ * better not reach beneath (DEP0111), since the next Node may be another there: this one has its Node with it.
+ */
+const { binding } = process as unknown as {
+  binding(this: void, name: 'contextify'): { readonly ContextifyScript: Script };
+  binding(this: void, name: 'constants'): { readonly os: typeof constants };
+};
+
+/** What node:vm makes its Script of: it is given all that Script would add, and takes nothing for granted. */
+type Script = new (
+  text: string,
+  file: string,
+  line: number,
+  column: number,
+  code: Buffer,
+  producesCode: boolean,
+  context: undefined,
+  importer: symbol,
+) => {
+  runInContext(context: null, timeout: number, displaysErrors: boolean, breaksOnSigint: boolean, breaks: boolean): Part;
+};
+
+const NO_TIMEOUT = -1;
+
+const { ContextifyScript } = binding('contextify');
 const provided = new Map<string, Provided>();
 
 load((basename(process.argv0) === 'tazpod' ? 'tazpod' : 'tazpod-entrypoint') satisfies Program);
 
 function load(part: string): void {
   const { code, text } = unpackAsset(getRawAsset(assetName(part)));
-  const script = new Script(text, { filename: part, cachedData: code });
+  const script = new ContextifyScript(text, part, 0, 0, code, false, undefined, Symbol(part));
   const provide = (modules: Provided): void => void provided.set(part, modules);
-  (script.runInThisContext() as Part)(requireModule, provide, process.execPath, dirname(process.execPath));
+  const begin = script.runInContext(null, NO_TIMEOUT, true, false, false);
+  begin(requireModule, provide, process.execPath, dirname(process.execPath));
 }
 
-/** A module of Node's, or of a part, which is loaded first if it is not yet (`#PART/PATH`: parts.ts). */
+/** A module of Node's, or of a part, which is loaded first if it is not yet (requests.ts). */
 function requireModule(name: string): unknown {
-  if (!name.startsWith('#')) return require(name);
-  const slash = name.indexOf('/');
-  const part = name.slice(1, slash);
+  if (name === SYSTEM_CONSTANTS) return binding('constants').os;
+  const wanted = partOf(name);
+  if (wanted === undefined) return require(name);
+  const { part, module } = wanted;
   if (!provided.has(part)) load(part);
-  return provided.get(part)?.[name.slice(slash + 1)]?.();
+  return provided.get(part)?.[module]?.();
 }
