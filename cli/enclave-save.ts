@@ -40,9 +40,9 @@ export async function saveEnclave(
   try {
     const before = lastSaved(lock);
     using line = output.progress();
-    using packed = await PackedEnclave.of(lock.device, before.baseline, output, line, { ahead });
+    using packed = await PackedEnclave.of(lock.device, output, line, { versions: before.versions, ahead });
     const { leftOut } = packed;
-    if (before.holds(packed.contents)) {
+    if (packed.same && before.holds(packed.same)) {
       if (!lock.final) await client.request({ op: 'unchanged' });
       output.note(leftOut.length === 0 ? 'nothing to save' : 'nothing else to save');
       return { written: false, leftOut };
@@ -69,17 +69,18 @@ async function writeVault(
   const { contents } = packed;
   const sealed = packed.seal();
   const bytes = lengthOf(sealed);
+  const { began } = baseline;
   let after = encodeBaseline(baseline);
   const made = await replaceVaultFile(VAULT_FILE, sealed, {
     // Who resolves a conflict by putting our version over the vault has not changed the vault behind our back.
-    known: [baseline.vault, baseline.conflict?.fingerprint].filter((version) => version !== undefined),
-    began: baseline.began,
+    known: [baseline.vault, baseline.conflict].flatMap((version) => version?.fingerprint ?? []),
+    began,
     conflict: baseline.conflict,
     async confirm(conflict) {
       after = encodeBaseline(
         conflict
           ? { ...baseline, conflict: { ...conflict, contents } }
-          : { ...baseline, vault: fingerprintOf(...sealed), contents, conflict: undefined },
+          : { began, vault: { fingerprint: fingerprintOf(...sealed), contents } },
       );
       if (!lock.final) await client.request({ op: 'replace', baseline: after });
     },

@@ -2,7 +2,7 @@
 
 import { lstatSync } from 'node:fs';
 
-import { type Baseline, decodeBaseline } from '../lib/baseline.ts';
+import { type Baseline, decodeBaseline, type Version } from '../lib/baseline.ts';
 import { errnoName } from '../lib/errors.ts';
 import { VAULT_FILE } from '../lib/paths.ts';
 import type { Replies } from '../lib/protocol.ts';
@@ -11,11 +11,13 @@ import { conflictError, pathOfConflict } from '../lib/vault-replacement.ts';
 
 export interface LastSaved {
   readonly baseline: Baseline;
+  /** Those of which it is known what they hold. The vault's comes first: what is in it is safe, wherever else it is. */
+  readonly versions: readonly Version[];
   /**
-   * Whether contents of this digest are in the vault.
+   * Whether the vault holds what this one of `versions` does.
    * @throws TazpodError `conflict` when they are beside it, because something else has changed it
    */
-  holds(contents: string): boolean;
+  holds(version: Version): boolean;
 }
 
 /** @throws TazpodError `unreachable` when PID 1 is of another version */
@@ -26,23 +28,22 @@ export function lastSaved({ baseline: told, pending }: Pick<Replies['save'], 'ba
     const meant = decodeBaseline(pending);
     if (isOnDisk(meant)) baseline = meant;
   }
-  return { baseline, holds: (contents) => holds(baseline, contents) };
+  const versions = [baseline.vault, baseline.conflict].filter((version) => version?.contents !== undefined);
+  return { baseline, versions, holds: (version) => holds(baseline, version) };
 }
 
 function isOnDisk({ vault, conflict }: Baseline): boolean {
-  return conflict ? isConflictThere(conflict) : versionAt(VAULT_FILE) === vault;
+  return conflict ? isConflictThere(conflict) : versionAt(VAULT_FILE) === vault?.fingerprint;
 }
 
-function holds(baseline: Baseline, contents: string): boolean {
-  const { conflict } = baseline;
+function holds({ vault: known, conflict }: Baseline, version: Version): boolean {
   // A vault that somebody has deleted is written again, changed or not.
-  if (contents === baseline.contents) return isVaultThere();
-  if (!conflict || contents !== conflict.contents) return false;
+  if (version !== conflict) return isVaultThere();
   const vault = versionAt(VAULT_FILE);
   // Our version has been put over the vault: so the conflict was settled.
   if (vault === conflict.fingerprint) return true;
   // Deleted, or as we knew it: then it may be replaced. And where the copy is gone, it has to be made again.
-  if (vault === undefined || vault === baseline.vault || !isConflictThere(conflict)) return false;
+  if (vault === undefined || vault === known?.fingerprint || !isConflictThere(conflict)) return false;
   throw conflictError(VAULT_FILE, conflict);
 }
 

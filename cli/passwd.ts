@@ -5,14 +5,14 @@
 
 import { readFile } from 'node:fs/promises';
 
-import { type Baseline, encodeBaseline } from '../lib/baseline.ts';
+import { encodeBaseline } from '../lib/baseline.ts';
 import { type ExitStatus, TazpodError } from '../lib/errors.ts';
 import type { LeftOut } from '../lib/pack.ts';
 import { passphraseFromFile, wipe } from '../lib/passphrase.ts';
 import { VAULT_FILE } from '../lib/paths.ts';
 import { lengthOf } from '../lib/pieces.ts';
 import type { Replies } from '../lib/protocol.ts';
-import { fingerprintOf, newSalt } from '../lib/seal.ts';
+import { fingerprintOf } from '../lib/seal.ts';
 import { fingerprintAt, readVaultFile } from '../lib/vault-file.ts';
 import { replaceVaultFile } from '../lib/vault-replacement.ts';
 import { readPassphraseCache } from './cached-passphrase.ts';
@@ -110,21 +110,16 @@ async function resealEnclave(
   // Between the question and the lock there was time for another passwd.
   checkIsCached(lock.device, change.old);
   const { baseline } = lastSaved(lock);
-  const salt = newSalt().toString('hex');
   using line = output.progress();
-  using packed = await PackedEnclave.of(lock.device, { salt }, output, line, { other: change.new });
+  using packed = await PackedEnclave.of(lock.device, output, line, { other: change.new });
   const sealed = packed.seal();
   const bytes = lengthOf(sealed);
-  const after: Baseline = {
-    ...baseline,
-    vault: fingerprintOf(...sealed),
-    salt,
-    contents: packed.contents,
-    conflict: undefined,
-  };
+  const { began } = baseline;
+  const vault = { fingerprint: fingerprintOf(...sealed), contents: packed.contents };
+  const after = encodeBaseline({ began, vault });
   const isNotDone = (): boolean => {
     try {
-      return fingerprintAt(VAULT_FILE) !== after.vault;
+      return fingerprintAt(VAULT_FILE) !== vault.fingerprint;
     } catch {
       return false;
     }
@@ -133,12 +128,12 @@ async function resealEnclave(
   let cacheChanges = false;
   try {
     await replaceVaultFile(VAULT_FILE, sealed, {
-      known: [baseline.vault, baseline.conflict?.fingerprint].filter((version) => version !== undefined),
-      began: baseline.began,
+      known: [baseline.vault, baseline.conflict].flatMap((version) => version?.fingerprint ?? []),
+      began,
       async confirm(conflict) {
         if (conflict)
           throw changedMeanwhile(VAULT_FILE, 'nothing was changed; "tazpod save" puts your version beside it');
-        await client.request({ op: 'replace', baseline: encodeBaseline(after) });
+        await client.request({ op: 'replace', baseline: after });
         // The rest is a moment, which only SIGKILL may cut in two.
         last.use(new Interruption());
         cacheChanges = true;
@@ -150,7 +145,7 @@ async function resealEnclave(
     if (cacheChanges && isNotDone()) putInCache(lock.device, change.old);
     throw error;
   }
-  await client.request({ op: 'saved', baseline: encodeBaseline(after), bytes });
+  await client.request({ op: 'saved', baseline: after, bytes });
   return { bytes, leftOut: packed.leftOut };
 }
 

@@ -5,7 +5,6 @@
 import { stat } from 'node:fs';
 import { promisify } from 'node:util';
 
-import { decodeBaseline } from '../lib/baseline.ts';
 import { reasonOf, TazpodError } from '../lib/errors.ts';
 import type { LeftOut } from '../lib/pack.ts';
 import { lengthOf } from '../lib/pieces.ts';
@@ -39,7 +38,7 @@ export async function rescueEnclave(
   output: Output,
 ): Promise<Rescued> {
   using line = output.progress();
-  using packed = await PackedEnclave.of(lock.device, decodeBaseline(lock.baseline), output, line);
+  using packed = await PackedEnclave.of(lock.device, output, line);
   const sealed = packed.seal();
   const bytes = lengthOf(sealed);
   const write = async (directory: string): Promise<string> => {

@@ -66,12 +66,12 @@ async function lookInside(client: ControlClient, facts: EnclaveFacts, output: Ou
 }
 
 async function savingOf(client: ControlClient, facts: EnclaveFacts): Promise<Saving> {
-  const { baseline } = lastSaved(facts);
-  const saved = baseline.contents !== '' ? 'whole' : baseline.vault === undefined ? 'new' : 'unknown';
+  const { vault, conflict } = lastSaved(facts).baseline;
+  const saved = vault === undefined ? 'new' : vault.contents === undefined ? 'unknown' : 'whole';
   const found = versionThere();
-  if (found === undefined || found === baseline.vault) return { saved, isForeign: false };
+  if (found === undefined || found === vault?.fingerprint) return { saved, isForeign: false };
   // Our own version was put over the vault: so a conflict was settled.
-  if (found === baseline.conflict?.fingerprint) return { saved, isForeign: false };
+  if (found === conflict?.fingerprint) return { saved, isForeign: false };
   // A save may have come in between: then what PID 1 says is another thing by now.
   const { enclave: later } = await client.requestBriefly({ op: 'status' });
   const isSame = later?.baseline === facts.baseline && later.pending === facts.pending;

@@ -8,7 +8,7 @@ import type { Extracted, Extractor } from '../lib/extract.ts';
 import { DEFAULT_LIMITS } from '../lib/limits.ts';
 import { BRIDGE_TARGET, ENCLAVE, VAULT_FILE, WORKSPACE } from '../lib/paths.ts';
 import type { HookFailure } from '../lib/protocol.ts';
-import { digestKeyOf, fingerprintOf, newSalt, saltOf } from '../lib/seal.ts';
+import { digestKeyOf, fingerprintOf, saltOf } from '../lib/seal.ts';
 import type { Reading } from '../lib/reading.ts';
 import { beginVaultFile } from '../lib/vault-file.ts';
 import type { Call } from './call.ts';
@@ -71,11 +71,11 @@ export async function unlockVault(call: Call, beforeCommit: () => void = () => {
 
   const sealed = await reading;
   using vault = sealed && (await (opening ?? inFile(VAULT_FILE, openVault(sealed, undefined))));
-  const before = sealed ? baselineOf(await sealed.whole, '') : newBaseline();
+  const fingerprint = sealed && fingerprintOf(await sealed.whole);
   const extracted = vault
     ? await fill(await preparing, device, vault, output)
     : await fillNew(device, passphrase, output);
-  const baseline = { ...before, contents: extracted.contents };
+  const baseline = fingerprint === undefined ? NO_VAULT : baselineOf(fingerprint, extracted.contents);
   beforeCommit();
   const failedHooks = await commit(client, output, baseline);
   return { already: false, entries: extracted.entries, bytes: extracted.bytes, new: !sealed, failedHooks };
@@ -109,7 +109,7 @@ async function fillNew(device: number, given: Parameters<typeof newPassphrase>[0
   using _enclave = enterEnclave(device);
   process.umask(0);
   finish(passphrase);
-  return { entries: 0, bytes: 0, contents: '' };
+  return { entries: 0, bytes: 0, contents: undefined };
 }
 
 /** The cache comes last: where it is, the enclave is whole; what is younger, PID 1 takes for a change. */
@@ -128,15 +128,12 @@ async function commit(client: ControlClient, output: Output, baseline: Baseline)
   return failedHooks;
 }
 
-function baselineOf(sealed: Buffer, contents: string): Baseline {
-  const fingerprint = fingerprintOf(sealed);
-  return { vault: fingerprint, began: fingerprint, salt: saltOf(sealed).toString('hex'), contents };
+function baselineOf(fingerprint: string, contents: Extracted['contents']): Baseline {
+  return { vault: { fingerprint, contents }, began: fingerprint };
 }
 
-/** Contents that no digest equals: the first save writes, so that the vault exists. */
-function newBaseline(): Baseline {
-  return { vault: undefined, began: undefined, salt: newSalt().toString('hex'), contents: '' };
-}
+/** The first save writes, whatever there is, so that the vault exists. */
+const NO_VAULT: Baseline = { vault: undefined, began: undefined };
 
 /**
  * For an enclave that outlived the PID 1 that unlocked it: what it was read from is taken to be the vault as it is, and
@@ -146,9 +143,13 @@ function newBaseline(): Baseline {
 async function unknownBaseline(reading: Promise<Reading | undefined>, output: Output): Promise<Baseline> {
   try {
     const sealed = await reading;
-    return sealed ? baselineOf(await sealed.whole, '') : newBaseline();
+    if (!sealed) return NO_VAULT;
+    const whole = await sealed.whole;
+    // Throws for what is too short to be a vault: the enclave was read from another file.
+    saltOf(whole);
+    return baselineOf(fingerprintOf(whole), undefined);
   } catch (error) {
     output.warn(reasonOf(error));
-    return newBaseline();
+    return NO_VAULT;
   }
 }

@@ -3,6 +3,8 @@
 // links of one file. Extraction, checking and packing of the same tree give the same digest.
 // An empty .aws counts for nothing: every unlock makes one for the bridge, and that alone needs no save either.
 // It is keyed: without the passphrase it tells nothing about the contents, however well they can be guessed.
+// Beside it stand totals of the very same nodes. They are no secret, since a vault's size tells about as much, and need no key:
+// trees whose totals differ have surely different contents.
 
 import { createHmac, type Hmac } from 'node:crypto';
 
@@ -11,6 +13,38 @@ import type { DirectoryNode, Node } from './tree.ts';
 
 const ENTER = { directory: 'd', file: 'f', symlink: 'l' } as const;
 const LEAVE = 'e';
+
+export interface Totals {
+  /** Names: files, directories and links. Not what an archive counts: no untouched .aws, no passed-over entries. */
+  readonly entries: number;
+  /** Bytes of all files, those of hard links by each name, for the digest does not tell a link from a copy. */
+  readonly bytes: number;
+}
+
+export interface Contents extends Totals {
+  /** Hex. */
+  readonly digest: string;
+}
+
+/** @param key from `digestKeyOf` */
+export function contentsOf(root: DirectoryNode, key: Buffer): Contents {
+  return { ...totalsOf(root), digest: digestTree(root, key) };
+}
+
+export function totalsOf(root: DirectoryNode): Totals {
+  const totals = { entries: 0, bytes: 0 };
+  addTo(totals, root, isUntouchedBridgeSource);
+  return totals;
+}
+
+function addTo(totals: { entries: number; bytes: number }, { children }: DirectoryNode, isLeftOut = keepsAll): void {
+  for (const [name, node] of children) {
+    if (isLeftOut(name, node)) continue;
+    totals.entries += 1;
+    if (node.kind === 'file') totals.bytes += node.content.size;
+    else if (node.kind === 'directory') addTo(totals, node);
+  }
+}
 
 /**
  * HMAC-SHA256 over the tree in the order of its names' bytes, as hex.
@@ -26,6 +60,10 @@ function isUntouchedBridgeSource(name: string, node: Node): boolean {
   return name === AWS_NAME && node.kind === 'directory' && node.children.size === 0;
 }
 
+function keepsAll(_name: string, _node: Node): boolean {
+  return false;
+}
+
 /** More than the longest name and link target together. */
 const ROOM_BYTES = 64 * 1024;
 
@@ -39,7 +77,7 @@ class Digest {
     this.#hmac = createHmac('sha256', key);
   }
 
-  addChildren({ children }: DirectoryNode, isLeftOut: (name: string, node: Node) => boolean = () => false): void {
+  addChildren({ children }: DirectoryNode, isLeftOut = keepsAll): void {
     for (const name of [...children.keys()].sort()) {
       const node = children.get(name);
       if (node && !isLeftOut(name, node)) this.#addNode(name, node);

@@ -6,7 +6,7 @@
 import { hash } from 'node:crypto';
 import { lstatSync, readdirSync, readlinkSync, type Dirent } from 'node:fs';
 
-import { digestTree } from './contents-digest.ts';
+import { type Contents, contentsOf } from './contents-digest.ts';
 import { EntryRules, type Placement } from './entry-rules.ts';
 import { errnoName, reasonOf, TazpodError } from './errors.ts';
 import { escapeName } from './escape.ts';
@@ -18,6 +18,7 @@ import { Refusal } from './refusal.ts';
 import { isWinding } from './safe-name.ts';
 import { encodeHeader, END_BLOCKS, paddingOf } from './tar-block.ts';
 import { TarReader, type TarEntry, type TarSink } from './tar-reader.ts';
+import type { DirectoryNode } from './tree.ts';
 import { OpenFile } from './whole-file.ts';
 
 export interface LeftOut {
@@ -29,8 +30,8 @@ export interface LeftOut {
 export interface Packed {
   /** A tar.gz, in pieces. */
   readonly archive: Buffer[];
-  /** Digest of the contents: see contents-digest.ts. */
-  readonly contents: string;
+  /** What tells them from others: see contents-digest.ts. */
+  readonly contents: Contents;
   readonly entries: number;
   readonly leftOut: LeftOut[];
 }
@@ -39,6 +40,7 @@ export interface Packed {
  * Packs what is in `directory`, not crossing into other file systems.
  * @param options.exclude names at the top that are passed over without a word
  * @param options.digestKey from `digestKeyOf`; it may still be derived while files are read
+ * @param options.onWalked given the tree as soon as it is whole, while the last members are still to be compressed
  * @param options.progress told of the bytes that went to the compressor; their total nobody knows before
  * @throws TazpodError `configuration` when the directory itself cannot be read
  */
@@ -47,6 +49,7 @@ export async function packDirectory(options: {
   readonly exclude: readonly string[];
   readonly limits: ArchiveLimits;
   readonly digestKey: Buffer | Promise<Buffer>;
+  readonly onWalked?: (tree: DirectoryNode) => void;
   readonly progress?: Progress | undefined;
 }): Promise<Packed> {
   const packer = new Packer(options.directory, options.limits);
@@ -54,10 +57,11 @@ export async function packDirectory(options: {
   const walked = Promise.withResolvers<void>();
   function* pieces(): Generator<Buffer> {
     yield* packer.pack(options.exclude);
+    options.onWalked?.(rules.root);
     walked.resolve();
   }
   // While the last members are compressed.
-  const digested = walked.promise.then(async () => digestTree(rules.root, await options.digestKey));
+  const digested = walked.promise.then(async () => contentsOf(rules.root, await options.digestKey));
   const [archive, contents] = await Promise.all([gzip(pieces(), options.progress), digested]);
   return { archive, contents, entries: rules.entries, leftOut };
 }

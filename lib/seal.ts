@@ -38,6 +38,11 @@ export function saltOf(sealed: Buffer): Buffer {
   return sealed.subarray(0, SALT_BYTES);
 }
 
+/** The same of the vault that has this fingerprint. */
+export function saltOfFingerprint(fingerprint: string): Buffer {
+  return Buffer.from(fingerprint, 'hex').subarray(0, SALT_BYTES);
+}
+
 /** A fresh salt for a vault that is about to be sealed. */
 export function newSalt(): Buffer {
   return randomBytes(SALT_BYTES);

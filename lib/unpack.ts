@@ -3,7 +3,7 @@
 
 import { createHash, hash, type Hash } from 'node:crypto';
 
-import { digestTree } from './contents-digest.ts';
+import { type Contents, contentsOf } from './contents-digest.ts';
 import { EntryRules, type Placement } from './entry-rules.ts';
 import { gunzip } from './gunzip.ts';
 import { streamBudget, type ArchiveLimits } from './limits.ts';
@@ -16,8 +16,8 @@ export interface Extracted {
   readonly entries: number;
   /** Bytes of contents. */
   readonly bytes: number;
-  /** Digest of the contents: see contents-digest.ts. Empty where none was asked for. */
-  readonly contents: string;
+  /** What tells them from others: see contents-digest.ts. Undefined where no digest was asked for. */
+  readonly contents: Contents | undefined;
 }
 
 /** What becomes of accepted entries. Pieces are valid during the call only. */
@@ -52,7 +52,7 @@ export async function unpack(
   reader.end();
   rules.finish();
   options.destination.finishDirectories(rules.root);
-  const contents = digestKey ? digestTree(rules.root, digestKey) : '';
+  const contents = digestKey && contentsOf(rules.root, digestKey);
   return { entries: rules.entries, bytes: rules.bytes, contents };
 }
 

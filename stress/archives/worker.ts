@@ -3,6 +3,7 @@
 
 import { mkdirSync, openSync, readdirSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 
 import { NewDirectory } from '../../cli/new-directory.ts';
@@ -93,9 +94,10 @@ class Place {
     const packed = await packDirectory({ directory: this.#target, exclude: [], ...options });
     const again = await outcomeOf(checkArchive(Buffer.concat(packed.archive), options));
     const findings: string[] = packed.leftOut.map(({ name, reason }) => `a save would leave "${name}" out: ${reason}`);
-    if (packed.contents !== first.contents) findings.push('packed, it has another digest');
+    if (!isDeepStrictEqual(packed.contents, first.contents)) findings.push('packed, it has another digest');
     if (again instanceof Error) findings.push(`packed, it is refused: ${again.message}`);
-    else if (again.contents !== first.contents) findings.push('packed and opened, it has another digest');
+    else if (!isDeepStrictEqual(again.contents, first.contents))
+      findings.push('packed and opened, it has another digest');
     return findings;
   }
 
@@ -137,7 +139,7 @@ async function judgeAgreement(tarGz: Buffer, limits: ArchiveLimits, outcome: Ext
 function verdictOf(outcome: Extracted | Error): string {
   if (outcome instanceof Error) return outcome.message;
   const { entries, bytes, contents } = outcome;
-  return `${entries} entries, ${bytes} bytes, digest ${contents}`;
+  return `${entries} entries, ${bytes} bytes, digest ${contents?.digest}`;
 }
 
 class Worker {

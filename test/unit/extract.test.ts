@@ -589,7 +589,7 @@ describe('what is written', () => {
 
 describe('the digest of the contents', () => {
   const digestOf = async (...parts: Buffer[]) =>
-    (await checkArchive(archive(...parts), { limits: DEFAULT_LIMITS, digestKey })).contents;
+    (await checkArchive(archive(...parts), { limits: DEFAULT_LIMITS, digestKey })).contents?.digest;
 
   test('is the same whatever the order, the times and the notation of names', async () => {
     const one = await digestOf(entry({ name: 'a', body: 'x' }), entry({ name: 'd/b', mtime: 5 }));
@@ -618,6 +618,6 @@ describe('the digest of the contents', () => {
     const [one, other] = await Promise.all(
       [1, 2].map((byte) => checkArchive(tar, { limits: DEFAULT_LIMITS, digestKey: Buffer.alloc(32, byte) })),
     );
-    expect(one?.contents).not.toBe(other?.contents);
+    expect(one?.contents?.digest).not.toBe(other?.contents?.digest);
   });
 });

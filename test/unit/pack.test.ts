@@ -42,8 +42,8 @@ async function roundTrip(directory: string): Promise<{ tree: string[]; leftOut: 
   using target = temporaryDirectory();
   const { archive, contents, leftOut } = await pack(directory);
   const extracted = await extractArchive(archive, { directory: target.path, limits, digestKey });
-  expect(extracted.contents).toBe(contents);
-  expect((await pack(target.path)).contents).toBe(contents);
+  expect(extracted.contents).toEqual(contents);
+  expect((await pack(target.path)).contents).toEqual(contents);
   return { tree: treeOf(target.path), leftOut };
 }
 
@@ -101,19 +101,25 @@ describe('a directory that is packed and extracted', () => {
     using directory = temporaryDirectory();
     writeFileSync(join(directory.path, 'note'), 'note');
     const { contents } = await pack(directory.path);
+    expect(contents).toMatchObject({ entries: 1, bytes: 4 });
     mkdirSync(join(directory.path, '.aws'), { mode: 0o700 });
-    expect((await pack(directory.path)).contents).toBe(contents);
+    expect((await pack(directory.path)).contents).toEqual(contents);
     writeFileSync(join(directory.path, '.aws/config'), '');
-    expect((await pack(directory.path)).contents).not.toBe(contents);
+    const after = (await pack(directory.path)).contents;
+    expect(after).toMatchObject({ entries: 3, bytes: 4 });
+    expect(after.digest).not.toBe(contents.digest);
   });
 
   test('of which a file was only touched has the same digest', async () => {
     using directory = sample();
     const { contents } = await pack(directory.path);
     utimesSync(join(directory.path, 'big'), 1, 1);
-    expect((await pack(directory.path)).contents).toBe(contents);
+    expect((await pack(directory.path)).contents).toEqual(contents);
     appendFileSync(join(directory.path, 'big'), '.');
-    expect((await pack(directory.path)).contents).not.toBe(contents);
+    const after = (await pack(directory.path)).contents;
+    // It has two names.
+    expect(after).toMatchObject({ entries: contents.entries, bytes: contents.bytes + 2 });
+    expect(after.digest).not.toBe(contents.digest);
   });
 
   test('may be empty', async () => {

@@ -1,6 +1,6 @@
-import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { Session } from './session.ts';
 import { SMALL, tazpod } from './tool.ts';
@@ -51,6 +51,42 @@ test('writes nothing when nothing changed, also after a save, and after a touch'
   expect((await readFile(session.vault)).equals(saved)).toBe(true);
 });
 
+/** What a save says that it did. */
+async function written(session: Session): Promise<unknown> {
+  return (JSON.parse((await session.tazpod(['save', '--json'])).stdout) as { written: unknown }).written;
+}
+
+test('a change that leaves all sizes as they were is saved each time, and what is as it was saved last is not', async () => {
+  await using session = await Session.begin();
+  await session.unlock();
+  await session.shell('tr A-Z B-ZA <secrets/aws_access_key_id >new; cp new secrets/aws_access_key_id');
+  expect(await written(session)).toBe(true);
+  expect(await written(session)).toBe(false);
+  await session.shell('mv secrets/aws_access_key_id secrets/aws_access_key_ie');
+  expect(await written(session)).toBe(true);
+  expect(await listed(session)).toContain('aws_access_key_ie\n');
+  expect(await written(session)).toBe(false);
+  await session.shell('echo longer >>secrets/aws_access_key_ie');
+  expect(await written(session)).toBe(true);
+  expect(await written(session)).toBe(false);
+  // Not what was saved last, but before.
+  await session.shell('cp new secrets/aws_access_key_ie');
+  expect(await written(session)).toBe(true);
+  expect(await written(session)).toBe(false);
+});
+
+test.each([
+  ['a copy in place of a hard link', 'rm secrets/link; cp -p secrets/aws_access_key_id secrets/link'],
+  ['an empty .aws, which an unlock makes', 'mkdir secrets/.aws'],
+])('%s is no change', async (_, script) => {
+  await using session = await Session.begin();
+  await session.unlock();
+  await session.shell('ln secrets/aws_access_key_id secrets/link; rm -r secrets/.aws');
+  expect(await written(session)).toBe(true);
+  await session.shell(script);
+  expect(await written(session)).toBe(false);
+});
+
 test('a changed permission bit is a change', async () => {
   await using session = await Session.begin();
   await session.unlock();
@@ -89,6 +125,61 @@ test('a vault that changed meanwhile is not overwritten: 14, and the conflict fi
   const [name] = /vault\.tar\.aes\.conflict-[0-9TZ]+/.exec(stderr) ?? [];
   expect((await readFile(session.vault)).equals(theirs)).toBe(true);
   expect(await listedAt(`${dirname(session.vault)}/${name}`)).toContain('mine\n');
+});
+
+describe('after a save that went beside a vault that had changed,', () => {
+  /** Saves beside the vault, and gives the path of that file. */
+  async function conflicting(session: Session): Promise<string> {
+    await session.unlock();
+    await session.shell('echo mine >secrets/mine');
+    await writeFile(session.vault, 'theirs', { flag: 'a' });
+    return await conflict(session);
+  }
+
+  /** Saves, which must be refused; gives the path of the one conflict file. */
+  async function conflict(session: Session): Promise<string> {
+    expect((await session.tazpod(['save'])).code).toBe(14);
+    const names = (await readdir(dirname(session.vault))).filter((name) => name.includes('conflict'));
+    expect(names).toHaveLength(1);
+    return `${dirname(session.vault)}/${names[0]}`;
+  }
+
+  test('the same contents are refused again, and not written again', async () => {
+    await using session = await Session.begin();
+    const path = await conflicting(session);
+    const before = await readFile(path);
+    expect(await conflict(session)).toBe(path);
+    expect((await readFile(path)).equals(before)).toBe(true);
+  });
+
+  test.each([
+    ['of the same size', 'mv secrets/mine secrets/ours', 'ours\n'],
+    ['of another size', 'echo more >secrets/more', 'more\n'],
+  ])('others %s are put into the same file', async (_, script, name) => {
+    await using session = await Session.begin();
+    const path = await conflicting(session);
+    await session.shell(script);
+    expect(await conflict(session)).toBe(path);
+    expect(await listedAt(path)).toContain(name);
+  });
+
+  test('there is nothing to save once that file has been put over the vault, and a change is saved there', async () => {
+    await using session = await Session.begin();
+    const path = await conflicting(session);
+    await rename(path, session.vault);
+    expect(await session.tazpod(['save'])).toMatchObject({ code: 0, stderr: 'tazpod: nothing to save' });
+    await session.shell('mv secrets/mine secrets/ours');
+    expect(await written(session)).toBe(true);
+    expect(await listed(session)).toContain('ours\n');
+    expect(await written(session)).toBe(false);
+  });
+
+  test('there is nothing to save when what the vault was unlocked with is there again', async () => {
+    await using session = await Session.begin();
+    await conflicting(session);
+    await session.shell('rm secrets/mine');
+    expect(await session.tazpod(['save'])).toMatchObject({ code: 0, stderr: 'tazpod: nothing to save' });
+  });
 });
 
 test('what cannot be saved is left out and named: 13, and the rest is saved', async () => {
