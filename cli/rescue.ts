@@ -11,6 +11,7 @@ import { lengthOf } from '../lib/pieces.ts';
 import type { Replies } from '../lib/protocol.ts';
 import { writeRescueCopy } from '../lib/rescue-copy.ts';
 import type { ControlClient } from './control-client.ts';
+import type { KeyAhead } from './key-ahead.ts';
 import type { Output } from './output.ts';
 import { PackedEnclave } from './packed-enclave.ts';
 import { formatSize } from './size.ts';
@@ -29,6 +30,7 @@ export interface Rescued {
 /**
  * Writes a copy, under the saver's lock that `lock` tells of.
  * @param directories absolute, in the order of preference
+ * @param ahead the key of the copy, if that was begun before
  * @throws TazpodError `usage` for a directory in the enclave itself; `save-failed` when none takes it
  */
 export async function rescueEnclave(
@@ -36,9 +38,10 @@ export async function rescueEnclave(
   lock: Replies['save'],
   directories: readonly string[],
   output: Output,
+  ahead?: KeyAhead,
 ): Promise<Rescued> {
   using line = output.progress();
-  using packed = await PackedEnclave.of(lock.device, output, line);
+  using packed = await PackedEnclave.of(lock.device, output, line, { ahead });
   const sealed = packed.seal();
   const bytes = lengthOf(sealed);
   const write = async (directory: string): Promise<string> => {

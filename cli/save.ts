@@ -21,7 +21,7 @@ export async function save({ given, output }: Call): Promise<ExitStatus> {
   const lock = await granted;
   const saved =
     rescueDirectories.length > 0
-      ? await rescueEnclave(client, lock, rescueDirectories, output)
+      ? await rescueEnclave(client, lock, rescueDirectories, output, ahead)
       : await saveEnclave(client, lock, output, ahead).catch(
           given.value('control-fd') === undefined ? adviseRescue : undefined,
         );
