@@ -63,6 +63,7 @@ export async function bundleParts(): Promise<{ readonly name: string; readonly t
 /**
  * Has each of Node's modules, and each part, loaded when something of it is first used. Its import would load it before the program's
  * first line, and node:crypto and node:zlib take longer than all that comes before the command.
+ * node:os is not even then, where only its constants are asked for: program.ts has them without it.
  * @throws Error if esbuild loads one in a way that is not known here
  */
 function withLateModules(program: string): string {

@@ -2,13 +2,13 @@
 // Their texts lie in the executable with all of their functions compiled (compile.ts), so that nothing has to be parsed on the
 // way to the command, nor when it has ended.
 
-import { basename, dirname } from 'node:path';
 import type { constants } from 'node:os';
+import { basename, dirname } from 'node:path';
 import { getRawAsset } from 'node:sea';
 
 import { assetName, unpackAsset } from './asset.ts';
 import type { Program } from './parts.ts';
-import { partOf, SYSTEM_CONSTANTS } from './requests.ts';
+import { moduleAskedFor, SYSTEM_CONSTANTS } from './requests.ts';
 
 type Provided = Readonly<Record<string, () => unknown>>;
 
@@ -24,7 +24,8 @@ declare const require: (name: string) => unknown;
 
 /**
  * What is beneath node:vm and node:os. To load these for a script and a table of numbers takes half a millisecond. Other programs had
- * better not reach beneath (DEP0111), since the next Node may be another there: this one has its Node with it.
+ * better not reach beneath (DEP0111, of which runtime.ts lets nobody be warned), since the next Node may be another there: this one has its
+ * Node with it.
  */
 const { binding } = process as unknown as {
   binding(this: void, name: 'contextify'): { readonly ContextifyScript: Script };
@@ -63,7 +64,7 @@ function load(part: string): void {
 /** A module of Node's, or of a part, which is loaded first if it is not yet (requests.ts). */
 function requireModule(name: string): unknown {
   if (name === SYSTEM_CONSTANTS) return binding('constants').os;
-  const wanted = partOf(name);
+  const wanted = moduleAskedFor(name);
   if (wanted === undefined) return require(name);
   const { part, module } = wanted;
   if (!provided.has(part)) load(part);

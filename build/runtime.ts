@@ -10,7 +10,14 @@ import { bindToFlags } from './compile.ts';
  * container's for a channel to its parent, print, write a cache as root, or not start at all. In our copy of Node their
  * names are overwritten by ones of the same length, in its code as in its JavaScript: to it they are nothing special.
  */
-const UNHEEDED = ['NODE_CHANNEL_FD', 'NODE_UNIQUE_ID', 'NODE_DEBUG', 'NODE_COMPILE_CACHE', 'NODE_REPL_EXTERNAL_MODULE'];
+const UNHEEDED = [
+  'NODE_CHANNEL_FD',
+  'NODE_UNIQUE_ID',
+  'NODE_DEBUG',
+  'NODE_COMPILE_CACHE',
+  'NODE_PENDING_DEPRECATION',
+  'NODE_REPL_EXTERNAL_MODULE',
+];
 
 /**
  * Abseil's search for deadlocks, on in Node's builds: each lock is looked up in a table of a megabyte, which every process fills at

@@ -69,6 +69,13 @@ describeInits(ALL, (init) => {
     expect(stderr).toMatch(init === OURS_UNPRIVILEGED ? /^\{.*no control socket.*\}\n$/ : /^$/);
   });
 
+  // Beside NODE_REDIRECT_WARNINGS, above, the warning would be in a file.
+  test('says nothing of what Node is asked to warn of', async () => {
+    const environment = { ...init.options.environment, NODE_PENDING_DEPRECATION: '1' };
+    const { stderr } = await run(init, ['/bin/true'], { environment });
+    expect(stderr).not.toMatch(/warning/i);
+  });
+
   test('passes the descriptors that the runtime passed, and none of its own', async () => {
     const direct = await runLine([...WITH_DESCRIPTORS, ...LIST_DESCRIPTORS], init.options);
     const passed = await runLine([...WITH_DESCRIPTORS, ...init.line(LIST_DESCRIPTORS)], init.options);
