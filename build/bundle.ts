@@ -4,7 +4,7 @@
 
 import { build, type BuildOptions } from 'esbuild';
 
-import { divide, dividing, ROOT, textOf } from './parts.ts';
+import { divide, dividing, ROOT, textOf, type Asked, type Part } from './parts.ts';
 import { SYSTEM_CONSTANTS } from './requests.ts';
 
 /**
@@ -35,53 +35,82 @@ export function bundleMain(): Promise<string> {
   return bundleProgram({ entryPoints: ['build/program.ts'] });
 }
 
-/**
- * Bundles what the main script loads.
- * @returns for each part an expression whose value is a function of `require`, `provide`, file and directory
- */
-export async function bundleParts(): Promise<{ readonly name: string; readonly text: string }[]> {
-  return Promise.all(
-    (await divide()).map(async (part) => {
-      const program = await bundleProgram({
-        stdin: { contents: textOf(part), resolveDir: ROOT },
-        plugins: [dividing(part)],
-        // The text stays in memory: without its comments and indentation it is half as long.
-        minifyWhitespace: true,
-        // In one line no place could be told from another, and Node prints the line where a program cannot even be loaded.
-        lineLimit: 120,
-        legalComments: 'none',
-      });
-      const text = `(function (require, provide, __filename, __dirname) {${withLateModules(program)}\n})`;
-      // V8 keeps any other at two bytes a character.
-      if (Buffer.byteLength(text) !== text.length)
-        throw new Error(`cannot use the bundle of ${part.name}: it is not ASCII`);
-      return { name: part.name, text };
-    }),
-  );
+export interface BundledPart {
+  readonly name: string;
+  /** An expression whose value is a function of `require`, `provide`, file and directory. */
+  readonly text: string;
 }
+
+/** Bundles what the main script loads. A program's first part comes last: it provides no more than the others ask for. */
+export async function bundleParts(): Promise<BundledPart[]> {
+  const parts = await divide();
+  const isFirst = ({ begins }: Part): boolean => begins.length > 0;
+  const asked = new Map<string, Set<string>>();
+  const later = await Promise.all(parts.filter((part) => !isFirst(part)).map((part) => bundlePart(part)));
+  for (const { uses } of later) {
+    for (const [request, names] of uses) asked.set(request, (asked.get(request) ?? new Set()).union(names));
+  }
+  const first = await Promise.all(parts.filter(isFirst).map((part) => bundlePart(part, asked)));
+  return [...first, ...later].map(({ name, text }) => ({ name, text }));
+}
+
+async function bundlePart(part: Part, asked?: Asked): Promise<BundledPart & { readonly uses: Asked }> {
+  const program = await bundleProgram({
+    stdin: { contents: textOf(part), resolveDir: ROOT },
+    plugins: [dividing(part, asked)],
+    // The text stays in memory: without its comments and indentation it is half as long.
+    minifyWhitespace: true,
+    // In one line no place could be told from another, and Node prints the line where a program cannot even be loaded.
+    lineLimit: 120,
+    legalComments: 'none',
+  });
+  const late = withLateModules(program);
+  const text = `(function (require, provide, __filename, __dirname) {${late.text}\n})`;
+  // V8 keeps any other at two bytes a character.
+  if (Buffer.byteLength(text) !== text.length)
+    throw new Error(`cannot use the bundle of ${part.name}: it is not ASCII`);
+  return { name: part.name, text, uses: late.uses };
+}
+
+/** What esbuild puts into a text that would make its line too long. */
+const LINE_BREAK = '\\\n';
 
 /**
  * Has each of Node's modules, and each part, loaded when something of it is first used. Its import would load it before the program's
  * first line, and node:crypto and node:zlib take longer than all that comes before the command.
  * node:os is not even then, where only its constants are asked for: program.ts has them without it.
- * @throws Error if esbuild loads one in a way that is not known here
+ * @returns the text, and what it uses of which module
+ * @throws Error if esbuild loads or uses one in a way that is not known here
  */
-function withLateModules(program: string): string {
+function withLateModules(program: string): { readonly text: string; readonly uses: Asked } {
   const modules = new Map<string, string>();
+  const uses = new Map<string, Set<string>>();
   const text = program
-    .replaceAll(/\b(import_\w+)\s*=\s*require\(("(?:node:|#)[^"]+")\)/g, (_, name: string, module: string) => {
+    .replaceAll(/\b(import_\w+)\s*=\s*require\("((?:node:|#)[^"]+)"\)/g, (_, name: string, broken: string) => {
+      const module = broken.replace(LINE_BREAK, '');
       modules.set(name, module);
-      return `${name}=late(${module})`;
+      uses.set(module, uses.get(module) ?? new Set());
+      return `${name}=late("${module}")`;
     })
     .replaceAll(/\b(import_\w+)\s*\.\s*(\w+)/g, (use, name: string, member: string) => {
       const module = modules.get(name);
       if (module === undefined) return use;
-      return module === '"node:os"' && member === 'constants' ? 'systemConstants()' : `(${name}()).${member}`;
+      uses.get(module)?.add(member);
+      return module === 'node:os' && member === 'constants' ? 'systemConstants()' : `(${name}()).${member}`;
     });
   if (/\bimport_\w+\s*=\s*(?:__toESM\()?require\("(?:node:|#)/.test(text))
     throw new Error('cannot tell where a bundle loads a module');
-  return (
-    'const late=(name)=>{let loaded;return()=>loaded??=require(name)};' +
-    `const systemConstants=late(${JSON.stringify(SYSTEM_CONSTANTS)});${text}`
-  );
+  const withoutDeclarations = text.replaceAll(/\bvar [\w$,\s]+;/g, '');
+  for (const [name] of withoutDeclarations.matchAll(/\bimport_\w+\b(?!\(\)|=late\()/g)) {
+    if (modules.has(name)) throw new Error(`cannot tell what a bundle uses of ${modules.get(name)}`);
+  }
+  // By `import()`, which gives a whole module.
+  for (const [, module = ''] of text.matchAll(/\brequire\("(#[^"]+)"\)/g))
+    uses.set(module.replace(LINE_BREAK, ''), new Set(['*']));
+  return {
+    text:
+      'const late=(name)=>{let loaded;return()=>loaded??=require(name)};' +
+      `const systemConstants=late(${JSON.stringify(SYSTEM_CONSTANTS)});${text}`,
+    uses,
+  };
 }

@@ -120,15 +120,21 @@ function importsOf(modules: Modules, path: string, kind?: ImportKind): string[] 
     .map((imported) => imported.path);
 }
 
-/** Leaves the modules of other parts to them, and has those of a part's that they use provided. */
-export function dividing({ name, partOf, provides }: Part): Plugin {
+/** What is asked of the modules of other parts: names that they export, by request (requests.ts); `*` for all. */
+export type Asked = ReadonlyMap<string, ReadonlySet<string>>;
+
+/**
+ * Leaves the modules of other parts to them, and has those of a part's that they use provided.
+ * @param asked what they use, where that is known already: else they get whole modules
+ */
+export function dividing({ name, partOf, provides }: Part, asked?: Asked): Plugin {
   const ours = {};
   return {
     name: 'dividing',
     setup(bundle) {
       bundle.onResolve({ filter: /^provides$/ }, ({ path }) => ({ path, namespace: 'part' }));
       bundle.onLoad({ filter: /^/, namespace: 'part' }, () => ({
-        contents: textThatProvides(provides),
+        contents: textThatProvides(name, provides, asked),
         resolveDir: ROOT,
       }));
       bundle.onResolve({ filter: /^/ }, async ({ path, pluginData, ...options }) => {
@@ -142,14 +148,27 @@ export function dividing({ name, partOf, provides }: Part): Plugin {
   };
 }
 
-/** What is not loaded with the part is loaded when another asks for it. */
-function textThatProvides(provides: ReadonlyMap<string, boolean>): string {
+/**
+ * What is not loaded with the part is loaded when another asks for it. A whole module takes a function for each name that it exports,
+ * made when the part is loaded: it comes to that only where nobody waits.
+ */
+function textThatProvides(part: string, provides: ReadonlyMap<string, boolean>, asked?: Asked): string {
   const [imports, modules] = [[] as string[], [] as string[]];
   for (const [path, isLoaded] of provides) {
     const from = JSON.stringify(`./${path}`);
-    const module = isLoaded ? `module${imports.length}` : `require(${from})`;
-    if (isLoaded) imports.push(`import * as ${module} from ${from};`);
-    modules.push(`${JSON.stringify(path)}: () => ${module},`);
+    const module = `module${modules.length}`;
+    const names = asked?.get(requestOf(part, path)) ?? new Set(['*']);
+    let provided = `require(${from})`;
+    if (isLoaded && names.has('*')) {
+      imports.push(`import * as ${module} from ${from};`);
+      provided = module;
+    } else if (isLoaded) {
+      const list = (separator: string): string =>
+        Array.from(names, (name) => `${name}${separator}${module}_${name}`).join();
+      imports.push(`import {${list(' as ')}} from ${from};`);
+      provided = `({${list(': ')}})`;
+    }
+    modules.push(`${JSON.stringify(path)}: () => ${provided},`);
   }
   return `${imports.join('')}provide({${modules.join('')}});`;
 }
