@@ -2,7 +2,9 @@
 // CommonJS, because a one-file ESM bundle hoists the imports that are meant to be lazy; `import()` becomes a lazy
 // `require` for the same reason, and because a single executable has no ESM loader.
 
-import { build, type BuildOptions } from 'esbuild';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { build, type BuildOptions, type Plugin } from 'esbuild';
 
 import { divide, dividing, ROOT, textOf, type Asked, type Part } from './parts.ts';
 import { SYSTEM_CONSTANTS } from './requests.ts';
@@ -26,9 +28,22 @@ export async function bundleProgram(options: BuildOptions): Promise<string> {
     // In a CommonJS bundle `import.meta.url` is undefined: code that uses it would break in the executable only.
     logOverride: { 'empty-import-meta': 'error' },
     ...options,
+    plugins: [versionOnly, ...(options.plugins ?? [])],
   });
   return result.outputFiles?.map((file) => file.text).join('') ?? '';
 }
+
+/** Of package.json the programs ask for their version. */
+const versionOnly: Plugin = {
+  name: 'version-only',
+  setup(bundle) {
+    bundle.onLoad({ filter: /\/package\.json$/ }, async ({ path }) => {
+      if (path !== join(ROOT, 'package.json')) return undefined;
+      const { version } = JSON.parse(await readFile(path, 'utf8')) as { readonly version: string };
+      return { contents: JSON.stringify({ version }), loader: 'json' };
+    });
+  },
+};
 
 /** Bundles the executable's main script. */
 export function bundleMain(): Promise<string> {
