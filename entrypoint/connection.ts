@@ -4,7 +4,8 @@
 import { closeSync } from 'node:fs';
 
 import { errnoName } from '../lib/errors.ts';
-import { ReadinessPoll, systemCall } from './native.ts';
+import { systemCall } from './native.ts';
+import { ReadinessPoll } from './readiness.ts';
 
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;

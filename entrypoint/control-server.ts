@@ -19,7 +19,7 @@ import { Connection } from './connection.ts';
 import type { Hooks } from './hooks.ts';
 import type { Keeper } from './keeper.ts';
 import type { Log } from './log.ts';
-import { ReadinessPoll } from './native.ts';
+import { ReadinessPoll } from './readiness.ts';
 import { statusOf, type InitFacts } from './status.ts';
 import type { Client } from './turns.ts';
 import { accept, connectPair } from './unix-socket.ts';

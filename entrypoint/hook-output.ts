@@ -3,8 +3,9 @@
 
 import { closeSync } from 'node:fs';
 
-import { libc, ReadinessPoll, systemCall } from './native.ts';
+import { libc, systemCall } from './native.ts';
 import { printable } from './printable.ts';
+import { ReadinessPoll } from './readiness.ts';
 
 const O_CLOEXEC = 0o2000000;
 const BUFFER_BYTES = 16_384;

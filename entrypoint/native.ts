@@ -9,7 +9,9 @@ import {
   getRawPointer,
   getUint64,
   toBuffer,
+  type CallbackFunctionFromSignature,
   type FunctionDefinitions,
+  type FunctionSignature,
   type WrappedFunctionsFromDefinitions,
 } from 'node:ffi';
 
@@ -79,20 +81,21 @@ const { lib } = dlopen(null);
 /** The C functions, as they are. `errno` of a call that failed: `lastErrno()`, before anything else is called. */
 export const libc = lookedUpLate(signatures);
 
-/** Each function is looked up when it is first asked for: the boot needs a third of them. */
+/**
+ * Each function is looked up when it is first asked for, and is a property from then on: the boot needs a third of them, and to
+ * define a getter for each would take longer than the boot's look-ups.
+ */
 function lookedUpLate<T extends FunctionDefinitions>(definitions: T): WrappedFunctionsFromDefinitions<T> {
-  const functions = {};
-  for (const [name, signature] of Object.entries(definitions)) {
-    Object.defineProperty(functions, name, {
-      configurable: true,
-      get() {
-        const value = lib.getFunction(name, signature);
-        Object.defineProperty(functions, name, { value });
-        return value;
-      },
-    });
-  }
-  return functions as WrappedFunctionsFromDefinitions<T>;
+  const missing: ProxyHandler<object> = {
+    get(_, name: string, functions) {
+      const signature = definitions[name];
+      if (signature === undefined) throw new TypeError(`no signature of ${name} is known`);
+      const value = lib.getFunction(name, signature);
+      Object.defineProperty(functions, name, { value });
+      return value;
+    },
+  };
+  return Object.create(new Proxy({}, missing)) as WrappedFunctionsFromDefinitions<T>;
 }
 
 /** Looks up what PID 1 calls when signals come and children end, at a moment when nobody waits for it. */
@@ -284,9 +287,9 @@ const UV_SIGNAL = 16; // uv_handle_type of uv.h
  * @returns those that could not be caught
  */
 export function listenToSignals(numbers: readonly number[], listener: (signal: number) => void): number[] {
-  const loop = getCurrentEventLoop();
+  const loop = eventLoop();
   // The first argument is the handle's address; nobody asks for it, and as a number no bigint is made of it.
-  const callback = lib.registerCallback({ arguments: ['int32', 'int32'], return: 'void' }, (_handle, signal) =>
+  const callback = callbackFor({ arguments: ['int32', 'int32'], return: 'void' }, (_handle, signal) =>
     listener(signal),
   );
   const size = Number(libc.uv_handle_size(UV_SIGNAL));
@@ -305,51 +308,17 @@ export function listenToSignals(numbers: readonly number[], listener: (signal: n
 /** libuv keeps pointers into these: they must never be collected. */
 const signalHandles: Buffer[] = [];
 
-const UV_POLL = 8;
-const UV_READABLE = 1;
+/** Has C call a function, under the same rule. @returns its address, good for as long as the process lives */
+export function callbackFor<const T extends FunctionSignature>(
+  signature: T,
+  listener: CallbackFunctionFromSignature<T>,
+): bigint {
+  return lib.registerCallback(signature, listener);
+}
 
-/** Looks out for a descriptor that becomes readable, without waiting for it. */
-export class ReadinessPoll {
-  static readonly #open = new Map<bigint, ReadinessPoll>();
-  static #callbacks: { readonly ready: bigint; readonly closed: bigint } | undefined;
-  readonly #handle = Buffer.alloc(Number(libc.uv_handle_size(UV_POLL)));
-  readonly #listener: () => void;
-
-  /** @param listener is called from the event loop, once for each `start` */
-  constructor(descriptor: number, listener: () => void) {
-    this.#listener = listener;
-    ReadinessPoll.#callbacks ??= {
-      ready: lib.registerCallback({ arguments: ['uint64', 'int32', 'int32'], return: 'void' }, (address) => {
-        const poll = ReadinessPoll.#open.get(address);
-        if (poll === undefined) return;
-        libc.uv_poll_stop(poll.#handle);
-        setImmediate(() => poll.#tell());
-      }),
-      closed: lib.registerCallback({ arguments: ['uint64'], return: 'void' }, (address) => {
-        ReadinessPoll.#open.delete(address);
-      }),
-    };
-    const failed = libc.uv_poll_init(getCurrentEventLoop(), this.#handle, descriptor);
-    if (failed !== 0) throw new SystemCallError('uv_poll_init', -failed);
-    // libuv keeps a pointer to the handle until it has called back.
-    ReadinessPoll.#open.set(getRawPointer(this.#handle), this);
-  }
-
-  /** Has the listener called when there is something to read, or at once. */
-  start(): void {
-    if (ReadinessPoll.#callbacks !== undefined)
-      libc.uv_poll_start(this.#handle, UV_READABLE, ReadinessPoll.#callbacks.ready);
-  }
-
-  /** The listener is called no more; the descriptor may be closed. */
-  close(): void {
-    libc.uv_poll_stop(this.#handle);
-    if (ReadinessPoll.#callbacks !== undefined) libc.uv_close(this.#handle, ReadinessPoll.#callbacks.closed);
-  }
-
-  #tell(): void {
-    this.#listener();
-  }
+/** The address of the event loop that runs us (uv_loop_t of uv.h). */
+export function eventLoop(): bigint {
+  return getCurrentEventLoop();
 }
 
 /** Has V8 collect all garbage, at once, and give the memory back: Node does so when the machine has none left. */

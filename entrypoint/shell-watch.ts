@@ -5,8 +5,9 @@
 import { closeSync, constants, readdirSync } from 'node:fs';
 
 import { errnoName } from '../lib/errors.ts';
-import { check, cString, libc, ReadinessPoll, systemCall } from './native.ts';
+import { check, cString, libc, systemCall } from './native.ts';
 import { readLife } from './process-life.ts';
+import { ReadinessPoll } from './readiness.ts';
 import type { Shells } from './shells.ts';
 
 const TERMINALS = '/dev/pts';

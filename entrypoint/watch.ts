@@ -10,7 +10,8 @@ import { errnoName } from '../lib/errors.ts';
 import { PASSPHRASE_CACHE_NAME } from '../lib/paths.ts';
 import type { Directory } from './directory.ts';
 import { Entry } from './listing.ts';
-import { check, cString, lastErrno, libc, ReadinessPoll } from './native.ts';
+import { check, cString, lastErrno, libc } from './native.ts';
+import { ReadinessPoll } from './readiness.ts';
 import { walk } from './walk.ts';
 
 // <sys/inotify.h>
