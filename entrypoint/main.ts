@@ -5,8 +5,6 @@ import { listen } from './caught-signals.ts'; // First: see there.
 
 import { writeSync } from 'node:fs';
 
-import { onExit, signals as signalExitSignals } from 'signal-exit';
-
 import { reasonOf, TazpodError } from '../lib/errors.ts';
 import { LICENSE, ownArguments, parseArguments, UsageError, type Arguments } from './arguments.ts';
 import { wantsColour } from './colour.ts';
@@ -30,12 +28,6 @@ const passphrase = takePassphrase();
 const log = new Log('info', isTerminal(2) ? 'pretty' : 'json', wantsColour(process.env, isTerminal(2)));
 let supervisor: Supervisor | undefined;
 
-// The supervisor owns the signals. signal-exit would listen to more of them (ABRT, SYS, …), and end the process by a
-// signal to itself, which PID 1 does not get: only its exit hooks are wanted.
-signalExitSignals.length = 0;
-onExit(() => {
-  supervisor?.lockNow();
-});
 process.on('uncaughtException', fail);
 
 run().then(end, fail);

@@ -93,11 +93,6 @@ export class Supervisor {
     return { relay: this.#router.relay, signal: this.#router.route, child: () => this.#reaper.reap() };
   }
 
-  /** Locks at once, for the ways out that do not lead through `run`. */
-  lockNow(): void {
-    this.#vault?.keeper.lockNow();
-  }
-
   /** After an error that nobody expected: saves what can be saved in a few seconds, and locks. Synchronous throughout. */
   emergency(): void {
     try {
@@ -105,7 +100,7 @@ export class Supervisor {
     } catch (error) {
       this.#log.error(`cannot save the vault: ${reasonOf(error)}; ${LOST}`);
     } finally {
-      this.lockNow();
+      this.#vault?.keeper.lockNow();
     }
   }
 

@@ -1,6 +1,8 @@
 // All that PID 1 does about the vault, put together: who keeps the enclave, who serves clients, works, saves, watches and runs
 // hooks. A PID 1 that is not the container's first has none of it, and is an init all the same.
 
+import { onExit, signals as signalExitSignals } from 'signal-exit';
+
 import { Autolock } from './autolock.ts';
 import { Autosave } from './autosave.ts';
 import type { Configuration } from './configuration.ts';
@@ -15,6 +17,10 @@ import type { Reaper } from './reaper.ts';
 import type { Standby } from './standby.ts';
 import type { Stop } from './stop.ts';
 import { spawnWorker, Workers, type SpawnWorker } from './worker.ts';
+
+// The supervisor owns the signals. signal-exit would listen to more of them (ABRT, SYS, …), and end the process by a
+// signal to itself, which PID 1 does not get: only its exit hooks are wanted.
+signalExitSignals.length = 0;
 
 /** What they stand on. */
 export interface VaultSetting {
@@ -59,6 +65,7 @@ export class VaultServices {
     if (autolock === 'last-shell') {
       keeper.follow((this.#autolock = new Autolock(operator, workers, commandRuns, log)));
     }
+    onExit(() => void keeper.lockNow());
   }
 
   get isUnlocked(): boolean {

@@ -73,6 +73,13 @@ test.each([
   expect(await remains(pod)).toEqual(NO_REMAINS);
 });
 
+test('an exit that nobody foresaw leaves the vault locked', async () => {
+  const running = await startDefective();
+  running.signal('SIGCONT');
+  expect(await running.exited).toEqual({ code: 3, signal: null });
+  expect(await remains(pod)).toEqual(NO_REMAINS);
+});
+
 test('an error while the vault cannot be saved ends with an encrypted copy elsewhere, and the vault locked', async () => {
   const running = await startDefective({ TAZPOD_AUTOSAVE: 'off' });
   await write(running);
