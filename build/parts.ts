@@ -16,10 +16,19 @@ export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const PROGRAMS = {
   'tazpod-entrypoint': {
     'tazpod-entrypoint': ['entrypoint/caught-signals.ts', 'entrypoint/main.ts'],
-    // What PID 1 needs when the command runs, or something is to be unlocked before.
-    'entrypoint-later': ['vault-services', 'boot-unlock', 'last-processes', 'last-save', 'trim', 'usage'].map(
-      (name) => `entrypoint/${name}.ts`,
-    ),
+    // What PID 1 needs when the command runs, or something is to be unlocked before, or is mounted.
+    'entrypoint-later': [
+      'vault-services',
+      'boot-unlock',
+      'last-processes',
+      'last-save',
+      'mount',
+      'process-life',
+      'trim',
+      'usage',
+    ].map((name) => `entrypoint/${name}.ts`),
+    // What it needs where the operator is to become the workspace's owner, or has no account.
+    'entrypoint-owner': ['entrypoint/account-changes.ts', 'entrypoint/owner-change.ts'],
     'entrypoint-log': ['node_modules/pino/pino.js'],
   },
   tazpod: {

@@ -11,10 +11,10 @@ import { ASIDE_NAME, exists, LINK_TARGET, readLink, restoreAside } from './aside
 import { hasCapability } from './capabilities.ts';
 import { Directory } from './directory.ts';
 import type { Enclave } from './enclave.ts';
-import { isEmpty } from './listing.ts';
 import type { Log } from './log.ts';
 import { attach, cloneMount } from './mount.ts';
 import { deviceName, mountsAt } from './mountinfo.ts';
+import { isEmpty } from './names.ts';
 import { asOperator, type Operator } from './operator.ts';
 import { unmount } from './unmount.ts';
 

@@ -7,12 +7,10 @@ import { chmodSync, closeSync, constants, fstatSync, ftruncateSync } from 'node:
 import { errnoName } from '../lib/errors.ts';
 import type { Ids } from './accounts.ts';
 import { Directory, O_PATH } from './directory.ts';
-import { check, cString, libc } from './native.ts';
+import { NAMES_BYTES, namesIn } from './names.ts';
+import { cString, libc } from './native.ts';
 
 const { O_DIRECTORY, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
-
-/** Room for a hundred names or so; the longest take 280 bytes each. */
-const BUFFER_BYTES = 4096;
 
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_REMOVEDIR = 0x200;
@@ -21,8 +19,6 @@ const DT_DIR = 4;
 /** A regular file. */
 export const DT_REG = 8;
 
-/** struct linux_dirent64 of getdents(2): length of the record, type, name. */
-const DIRENT = { length: 16, type: 18, name: 19 } as const;
 /** struct statx of statx(2), the same on every architecture: what to ask for, and where the answer is. */
 const STATX = {
   uidAndChange: 0x08 | 0x80,
@@ -166,44 +162,17 @@ function nextOwner(next: (uid: number, gid: number) => Ids | undefined): Ids | u
 
 /** The names in one directory after the other. Disposing forgets them. */
 export class Listing implements Disposable {
-  readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  readonly #buffer = Buffer.allocUnsafeSlow(NAMES_BYTES);
 
   /**
    * The entries of a directory that was opened to list it; each is good until the next is asked for.
    * @throws SystemCallError
    */
   *of(directory: Directory): Generator<Entry, undefined> {
-    const buffer = this.#buffer;
-    for (;;) {
-      const end = check('getdents64', Number(libc.getdents64(directory.descriptor, buffer, BigInt(BUFFER_BYTES))));
-      if (end === 0) return;
-      for (let at = 0, next; at < end; at = next) {
-        next = at + buffer.readUInt16LE(at + DIRENT.length);
-        const name = buffer.subarray(at + DIRENT.name, next);
-        if (!isDots(name)) yield new Entry(directory, name, buffer[at + DIRENT.type]);
-      }
-    }
+    for (const { name, type } of namesIn(directory, this.#buffer)) yield new Entry(directory, name, type);
   }
 
   [Symbol.dispose](): void {
     this.#buffer.fill(0);
   }
-}
-
-/** Opens a directory once more, to list it. @throws SystemCallError */
-export function openToList(directory: Directory): Directory {
-  return new Entry(directory, cString('.')).openDirectory();
-}
-
-/** Whether nothing is in a directory. @throws SystemCallError */
-export function isEmpty(directory: Directory): boolean {
-  using listing = new Listing();
-  using opened = openToList(directory);
-  return listing.of(opened).next().done === true;
-}
-
-/** `.` and `..`, which every directory lists. */
-function isDots(name: Buffer): boolean {
-  const DOT = 0x2e;
-  return name[0] === DOT && (name[1] === 0 || (name[1] === DOT && name[2] === 0));
 }

@@ -6,9 +6,9 @@ import { chmodSync, chownSync, mkdirSync } from 'node:fs';
 import { errnoName, reasonOf, TazpodError } from '../lib/errors.ts';
 import { ENCLAVE, ENCLAVE_NAME, HOME } from '../lib/paths.ts';
 import { Directory } from './directory.ts';
-import { isEmpty } from './listing.ts';
 import type { Log } from './log.ts';
 import { mountsAt, type Mount } from './mountinfo.ts';
+import { isEmpty } from './names.ts';
 import type { Operator } from './operator.ts';
 
 /**

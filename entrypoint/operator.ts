@@ -1,16 +1,14 @@
 // The operator: the unprivileged account that the command and every worker run as, looked up in /etc/passwd and
 // /etc/group (passwd(5), group(5)); and doing something with its identity.
 
-import { chownSync, mkdirSync } from 'node:fs';
-
-import { reasonOf, TazpodError } from '../lib/errors.ts';
+import { TazpodError } from '../lib/errors.ts';
 import { HOME } from '../lib/paths.ts';
-import { appendLine, isId, readTable } from './accounts.ts';
+import { addAccount } from './account-changes.ts';
+import { isId, readTable } from './accounts.ts';
 import { systemCall } from './native.ts';
 import { applyAttributes } from './process-attributes.ts';
 
 export const DEFAULT_OPERATOR = 'tazpod';
-const DEFAULT_ID = 1000;
 const UNCHANGED = -1;
 const MOST_TRIES = 3;
 
@@ -35,7 +33,11 @@ export function findOperator(wanted: string | undefined): Operator {
   const named = wanted ?? (self === 0 ? DEFAULT_OPERATOR : String(self));
   // Only in a container of our own: not on a machine where somebody tries us out.
   const mayCreate = self === 0 && wanted === undefined && process.pid === 1;
-  const account = findAccount(named) ?? (mayCreate ? createAccount() : undefined);
+  let account = findAccount(named);
+  if (account === undefined && mayCreate) {
+    addAccount(named);
+    account = findAccount(named);
+  }
 
   if (account === undefined) {
     if (wanted !== undefined || self === 0) {
@@ -68,33 +70,6 @@ function findAccount(nameOrId: string): Account | undefined {
     return { name, uid: Number(uid), gid: Number(gid), home: home || HOME, shell: shell || '/bin/sh' };
   }
   return undefined;
-}
-
-/**
- * Makes the default operator where an image does not have it, so that adding us to an image takes no `useradd`.
- * Its uid is 1000, or the next one that no account has.
- */
-function createAccount(): Account | undefined {
-  const taken = new Set([...readTable('/etc/passwd'), ...readTable('/etc/group')].map((fields) => Number(fields[2])));
-  let id = DEFAULT_ID;
-  while (taken.has(id)) id++;
-  const shell = readTable('/etc/shells').some(([path]) => path === '/bin/bash') ? '/bin/bash' : '/bin/sh';
-  try {
-    appendLine('/etc/group', `${DEFAULT_OPERATOR}:x:${id}:`);
-    appendLine('/etc/passwd', `${DEFAULT_OPERATOR}:x:${id}:${id}:TazPod operator:${HOME}:${shell}`);
-    mkdirSync(HOME, { recursive: true });
-    chownSync(HOME, id, id);
-  } catch (error) {
-    throw new TazpodError(
-      'configuration',
-      `cannot make the account "${DEFAULT_OPERATOR}", which this image lacks: ${reasonOf(error)}`,
-      {
-        hint: `add it to the image (useradd --create-home ${DEFAULT_OPERATOR}), or name another with TAZPOD_USER`,
-        cause: error,
-      },
-    );
-  }
-  return findAccount(DEFAULT_OPERATOR);
 }
 
 function groupsOf({ name, gid }: Account): number[] {

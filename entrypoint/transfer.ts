@@ -7,11 +7,12 @@ import { chown } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 import { errnoName, reasonOf } from '../lib/errors.ts';
-import { HOME, RESCUE_DIRECTORY } from '../lib/paths.ts';
+import { FORMER_OWNERS, HOME } from '../lib/paths.ts';
 import { isId, type Ids } from './accounts.ts';
 import { Directory } from './directory.ts';
-import { Listing, openToList, type Entry } from './listing.ts';
+import { Listing, type Entry } from './listing.ts';
 import type { Log } from './log.ts';
+import { openToList } from './names.ts';
 import { walk } from './walk.ts';
 
 /** What the boot waits for it. */
@@ -21,13 +22,10 @@ const SLICE = 4; // ms
 /** fchownat(2): that id stays as it is. */
 const UNCHANGED = 0xffff_ffff;
 
-/** Whose files are still to be given away, as `uid:gid` lines: there only while that is not done, for the next start to go on. */
-const UNFINISHED = `${dirname(RESCUE_DIRECTORY)}/former-owners`;
-
 /** What a start that did not live to see the end of it has left to do. */
 export function unfinishedOwners(): Ids[] {
-  if (!existsSync(UNFINISHED)) return [];
-  return readFileSync(UNFINISHED, 'latin1')
+  if (!existsSync(FORMER_OWNERS)) return [];
+  return readFileSync(FORMER_OWNERS, 'latin1')
     .split('\n')
     .map((line) => line.split(':'))
     .filter(([uid, gid]) => isId(uid) && isId(gid) && Number(uid) > 0)
@@ -188,7 +186,7 @@ export class Transfer {
       );
     }
     try {
-      rmSync(UNFINISHED, { force: true });
+      rmSync(FORMER_OWNERS, { force: true });
     } catch (error) {
       if (errnoName(error) === undefined) throw error;
     }
@@ -197,8 +195,8 @@ export class Transfer {
   /** Where it cannot be noted, the account's numbers cannot be changed either, and the next start finds what this one found. */
   #note(): void {
     try {
-      mkdirSync(dirname(UNFINISHED), { recursive: true, mode: 0o755 });
-      writeFileSync(UNFINISHED, this.#former.map(({ uid, gid }) => `${uid}:${gid}\n`).join(''), { mode: 0o644 });
+      mkdirSync(dirname(FORMER_OWNERS), { recursive: true, mode: 0o755 });
+      writeFileSync(FORMER_OWNERS, this.#former.map(({ uid, gid }) => `${uid}:${gid}\n`).join(''), { mode: 0o644 });
     } catch (error) {
       if (errnoName(error) === undefined) throw error;
     }

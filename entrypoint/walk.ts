@@ -3,7 +3,8 @@
 
 import { errnoName } from '../lib/errors.ts';
 import type { Directory } from './directory.ts';
-import { type Entry, Listing, openToList } from './listing.ts';
+import { type Entry, Listing } from './listing.ts';
+import { openToList } from './names.ts';
 
 /** A path has at most 4096 bytes, so that a name below cannot be told to anybody: no save finds it either. */
 const MOST_LEVELS = 2048;

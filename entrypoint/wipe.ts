@@ -10,7 +10,8 @@ import { chmodSync, chownSync } from 'node:fs';
 import { errnoName } from '../lib/errors.ts';
 import { PASSPHRASE_CACHE_NAME } from '../lib/paths.ts';
 import type { Directory } from './directory.ts';
-import { DT_REG, Entry, isEmpty, Listing, openToList } from './listing.ts';
+import { DT_REG, Entry, Listing } from './listing.ts';
+import { isEmpty, openToList } from './names.ts';
 import { cString } from './native.ts';
 
 /** How often names that appear while we wipe are gone after: root may still add some, and without root so may the operator. */

@@ -2,11 +2,13 @@
 
 import { beforeAll, expect, test } from 'vitest';
 
+import { bundleParts } from '../../../build/bundle.ts';
 import { divide, type Part } from '../../../build/parts.ts';
 
 let parts: readonly Part[];
+let bundled: Awaited<ReturnType<typeof bundleParts>>;
 beforeAll(async () => {
-  parts = await divide();
+  [parts, bundled] = await Promise.all([divide(), bundleParts()]);
 });
 
 function part(name: string): Part {
@@ -24,6 +26,7 @@ test('a program begins with what it needs at once', () => {
 test.each([
   ['tazpod-entrypoint', 'entrypoint/signals.ts', 'tazpod-entrypoint'],
   ['tazpod-entrypoint', 'entrypoint/keeper.ts', 'entrypoint-later'],
+  ['tazpod-entrypoint', 'entrypoint/transfer.ts', 'entrypoint-owner'],
   ['tazpod-entrypoint', 'node_modules/pino/pino.js', 'entrypoint-log'],
   ['tazpod', 'cli/unlock.ts', 'tazpod'],
   ['tazpod', 'lib/pack.ts', 'tazpod-save'],
@@ -38,4 +41,14 @@ test('a part provides what others use: at once what is loaded with it, the rest 
   expect(provides.get('cli/unlock.ts')).toBe(false);
   expect(provides.has('cli/save.ts')).toBe(false);
   expect([...part('tazpod-save').provides.keys()]).toContain('cli/save.ts');
+});
+
+test('of what is loaded with the first part others get what they ask for, and nothing else', async () => {
+  const [first, later] = ['tazpod-entrypoint', 'entrypoint-later'].map(
+    (name) => bundled.find((candidate) => candidate.name === name)?.text.replaceAll('\\\n', '') ?? '',
+  ) as [string, string];
+  const [, names = ''] = /"entrypoint\/signal-router\.ts":\(\)=>\(\{([^}]*)\}\)/.exec(first) ?? [];
+  expect(names).toBe('BootAborted');
+  expect(later).toMatch(/\(import_signal_router\d*\(\)\)\.BootAborted/);
+  expect(first).toContain('SignalRouter');
 });
