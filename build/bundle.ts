@@ -45,9 +45,9 @@ const versionOnly: Plugin = {
   },
 };
 
-/** Bundles the executable's main script. */
+/** Bundles the executable's main script: no code of it is compiled ahead of time, so that each start has to read it. */
 export function bundleMain(): Promise<string> {
-  return bundleProgram({ entryPoints: ['build/program.ts'] });
+  return bundleProgram({ entryPoints: ['build/program.ts'], minify: true });
 }
 
 export interface BundledPart {

@@ -1,4 +1,4 @@
-// The Node that becomes our executable: a copy of the one that runs here, without symbols, and with five things of it changed.
+// The Node that becomes our executable: a copy of the one that runs here, without symbols, and with six things of it changed.
 // They are changed in the file, since they act before any line or flag of ours could.
 
 import { copyFile, readFile, writeFile } from 'node:fs/promises';
@@ -27,10 +27,15 @@ const LOCK_CHECKS = 'synch_deadlock_detectionE';
 const [LOCK_CHECKS_OFF, LOCK_CHECKS_ABORT] = [0, 2]; // absl::OnDeadlockCycle
 
 /**
- * What Node calls as soon as it has an engine: profiles shall name the line of every call, and V8 walks its whole heap for the code
- * that does not know it yet. We take no profiles, and for a stack trace V8 finds the lines when there is one. Ours returns at once.
+ * What Node calls at each start and ours has no use for: it returns at once.
+ * - As soon as there is an engine, profiles shall name the line of every call, and V8 walks its whole heap for the code that does not
+ *   know it yet. We take no profiles, and for a stack trace V8 finds the lines when there is one.
+ * - ICU is asked which time zones and locales it has, for process.versions: it reads them for that.
  */
-const PROFILING_LINES = 'CpuProfiler38UseDetailedSourcePositionsForProfilingE';
+const UNUSED = [
+  'CpuProfiler38UseDetailedSourcePositionsForProfilingE',
+  '_ZN4node8Metadata8Versions22InitializeIntlVersionsEv',
+];
 const RETURN = machineCode('c3', 'c0035fd6');
 
 /**
@@ -70,7 +75,7 @@ const ROOM_FOR_A_TREE = '--initial-old-space-size=32';
 export const BOUND_FLAGS = [NO_REHASH, ...COMPILE_LESS, ROOM_FOR_A_TREE];
 
 /** What is changed: an executable that was made with other changes is out of date. */
-export const CHANGES = [...UNHEEDED, LOCK_CHECKS, PROFILING_LINES, ...FAST_CALLS, ...BOUND_FLAGS];
+export const CHANGES = [...UNHEEDED, LOCK_CHECKS, ...UNUSED, ...FAST_CALLS, ...BOUND_FLAGS];
 
 /**
  * Makes the copy at `path`.
@@ -87,7 +92,7 @@ export async function copyRuntime(path: string): Promise<boolean> {
   turnLockChecksOff(program, symbolAddress(original, LOCK_CHECKS));
   const replace = (name: string, code: Buffer): number =>
     code.copy(program, fileOffset(program, symbolAddress(original, name)));
-  replace(PROFILING_LINES, RETURN);
+  for (const name of UNUSED) replace(name, RETURN);
   for (const name of FAST_CALLS) replace(name, RETURN_FALSE);
   if (bindToFlags(program, BOUND_FLAGS) === 0) throw new Error('cannot find the code that is compiled into this Node');
   await writeFile(path, program);
