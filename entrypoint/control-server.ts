@@ -19,6 +19,7 @@ import { Connection } from './connection.ts';
 import type { Hooks } from './hooks.ts';
 import type { Keeper } from './keeper.ts';
 import type { Log } from './log.ts';
+import { nextTurn } from './next-turn.ts';
 import { ReadinessPoll } from './readiness.ts';
 import { statusOf, type InitFacts } from './status.ts';
 import type { Client } from './turns.ts';
@@ -29,6 +30,11 @@ const MOST_CONNECTIONS = 64;
 const WITHOUT_DESCRIPTORS = 100; // ms
 /** A client waits for each answer; one that does not is cut off here. */
 const MOST_UNANSWERED = 16;
+/**
+ * What the boot takes from an unlock to the start of the command, where no hook comes in between. With its answer the worker ends, and the
+ * kernel takes milliseconds to undo it: on a machine with one core the command would wait for that.
+ */
+const TURNS_OF_BOOT = 2;
 
 export class ControlServer {
   readonly #keeper: Keeper;
@@ -217,8 +223,11 @@ export class ControlServer {
   async #commit(client: Client, baseline: string): Promise<Replies['commit']> {
     const isNew = this.#keeper.state === 'opening';
     const reply = this.#keeper.commit(client, baseline);
-    if (!isNew || this.#workers.has(client)) return reply;
-    return { ...reply, failedHooks: await this.#hooks.run('unlocked') };
+    if (this.#workers.has(client)) {
+      for (let turn = 0; turn < TURNS_OF_BOOT; turn++) await nextTurn();
+      return reply;
+    }
+    return isNew ? { ...reply, failedHooks: await this.#hooks.run('unlocked') } : reply;
   }
 
   async #prepareLock(): Promise<Replies['locking']> {

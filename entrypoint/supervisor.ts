@@ -18,6 +18,7 @@ import { endProcesses } from './last-processes.ts';
 import { LOST } from './last-save.ts';
 import type { Log } from './log.ts';
 import { mountedFileSystem, prepareMountPoint } from './mount-point.ts';
+import { nextTurn } from './next-turn.ts';
 import { findOperator, type Operator } from './operator.ts';
 import { describeProcess } from './process-life.ts';
 import { applyAttributes, becomeSubreaper, nameProcess, setParentDeathSignal } from './process-attributes.ts';
@@ -316,9 +317,4 @@ export class Supervisor {
     await endProcesses(this.#vault?.workers.running ?? [], this.#stop, isPatient, this.#log);
     await this.#vault?.lastSave.save();
   }
-}
-
-/** Lets the event loop deliver what has arrived. */
-function nextTurn(): Promise<undefined> {
-  return new Promise((resolve) => setImmediate(resolve, undefined));
 }

@@ -13,6 +13,7 @@ import { Directory } from './directory.ts';
 import { Listing, type Entry } from './listing.ts';
 import type { Log } from './log.ts';
 import { openToList } from './names.ts';
+import { nextTurn } from './next-turn.ts';
 import { walk } from './walk.ts';
 
 /** What the boot waits for it. */
@@ -97,7 +98,7 @@ export class Transfer {
         await chown(gift.path, gift.owner.uid, gift.owner.gid).catch((error: unknown) => this.#keeps(error));
         closeSync(gift.file);
       } else if (performance.now() >= until) {
-        await new Promise<void>((resolve) => setImmediate(resolve));
+        await nextTurn();
         until = performance.now() + SLICE;
       }
     }
