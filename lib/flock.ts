@@ -1,5 +1,4 @@
 // flock(2), which Node does not have: the kernel frees the lock with the process that holds it, however that ended.
-// This is the only file of lib that calls into C.
 
 import { dlopen, getInt32, type FunctionDefinitions } from 'node:ffi';
 import { constants as system } from 'node:os';

@@ -2,6 +2,7 @@
 // megabyte and copies them together, which for a large vault is most of the time that reading takes.
 
 import type { Descriptor } from './descriptor.ts';
+import { useLargePages } from './large-pages.ts';
 
 /** A file while it is read. */
 export interface Reading {
@@ -23,6 +24,7 @@ export async function beginReading(handle: Descriptor, explained: (error: unknow
     const { size } = await handle.stat();
     // Memory of its own, not of the pool that small Buffers share. One byte more: by that the end is known.
     const bytes = Buffer.allocUnsafeSlow(Math.max(size, HEAD_BYTES) + 1);
+    useLargePages(bytes);
     const length = await readTo(HEAD_BYTES, handle, bytes, 0);
     const whole = readOn(handle, bytes, length).catch((error: unknown) => {
       throw explained(error);

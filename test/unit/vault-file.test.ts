@@ -34,7 +34,7 @@ describe('reading', () => {
     expect(await readVaultFile(join(directory.path, 'link'))).toEqual(Buffer.from('bytes'));
   });
 
-  test.each([0, 1, 59, 60, 4095, 4096, 4097, 3_000_000])(
+  test.each([0, 1, 59, 60, 4095, 4096, 4097, 3_000_000, 5_000_000])(
     'gives the beginning of %i bytes before the rest',
     async (size) => {
       using directory = temporaryDirectory();
