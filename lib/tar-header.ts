@@ -85,8 +85,10 @@ const BYTES_OF_WORDS = Buffer.from(WORDS.buffer);
  */
 function sumOf(block: Buffer): number {
   BYTES_OF_WORDS.set(block);
-  let [even, odd] = [0, 0];
-  for (let at = 0; at < WORDS.length; at++) {
+  let even = 0;
+  let odd = 0;
+  // Not `WORDS.length`, which would be a call for each.
+  for (let at = 0; at < BLOCK_BYTES / 4; at++) {
     const word = WORDS[at] ?? 0;
     even += word & 0xff_00ff;
     odd += (word >>> 8) & 0xff_00ff;

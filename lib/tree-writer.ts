@@ -91,8 +91,9 @@ export class TreeWriter implements Disposable {
 
   /** Ends the present file, if there is one. */
   endFile(): void {
-    const [descriptor, mtime] = [this.#descriptor, this.#mtime];
     this.#isHandedOver = false;
+    const descriptor = this.#descriptor;
+    const mtime = this.#mtime;
     if (descriptor === undefined) return;
     try {
       if (mtime !== undefined) futimesSync(descriptor, timeOf(mtime), timeOf(mtime));
@@ -141,15 +142,16 @@ export class TreeWriter implements Disposable {
   }
 
   #finishChildren(directory: DirectoryNode, above: readonly string[]): void {
-    for (const [name, node] of directory.children) {
-      if (node.kind !== 'directory') continue;
+    // A loop would make an array for each of the files, which are passed over.
+    directory.children.forEach((node, name) => {
+      if (node.kind !== 'directory') return;
       const components = [...above, name];
       this.#finishChildren(node, components);
       this.#attempt(nameOf(components), (at) => {
         if (node.mtime !== undefined) utimesSync(at, timeOf(node.mtime), timeOf(node.mtime));
         chmodSync(at, node.mode);
       });
-    }
+    });
   }
 
   #at(path: string): Path {
