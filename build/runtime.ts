@@ -68,11 +68,17 @@ const COMPILE_LESS = ['--invocation-count-for-maglev=1500', '--no-turbofan'];
 const ROOM_FOR_A_TREE = '--initial-old-space-size=32';
 
 /**
+ * In MB. V8 would let its young generation grow with what survives in it, and of an archive's tree all of it does: that is then copied to
+ * where nothing has been touched yet, and each page of that is a fault.
+ */
+const YOUNG_STAYS_SMALL = '--max-semi-space-size=1';
+
+/**
  * The flags of V8's that tell one compiled code from another. It would not take the code that is compiled into Node, for that was
  * compiled without them, though they make no difference to it: in our copy it is bound to them. Set while the program runs they would
  * have all that Node loads afterwards, a second thread among it, compiled from its text.
  */
-export const BOUND_FLAGS = [NO_REHASH, ...COMPILE_LESS, ROOM_FOR_A_TREE];
+export const BOUND_FLAGS = [NO_REHASH, ...COMPILE_LESS, ROOM_FOR_A_TREE, YOUNG_STAYS_SMALL];
 
 /** What is changed: an executable that was made with other changes is out of date. */
 export const CHANGES = [...UNHEEDED, LOCK_CHECKS, ...UNUSED, ...FAST_CALLS, ...BOUND_FLAGS];
