@@ -50,15 +50,18 @@ export const FORWARDED: readonly number[] = Array.from({ length: HIGHEST_SIGNAL 
   (signal) => signal !== SIGCHLD && !NOT_CAUGHT.has(signal),
 );
 
-/** Second names of numbers that have a better-known one. */
-const SECOND_NAMES: ReadonlySet<string> = new Set(['SIGPOLL', 'SIGIOT']);
+/** Made when one is asked for: most containers never do. */
+let names: ReadonlyMap<number, string> | undefined;
 
 /** The name of a signal for messages: `SIGTERM`, `SIGRTMIN+3`, … */
 export function signalName(signal: number): string {
-  const named = Object.entries(constants.signals).find(
-    ([name, number]) => number === signal && !SECOND_NAMES.has(name),
+  names ??= new Map(
+    Object.entries(constants.signals)
+      // SIGPOLL, SIGIOT: second names of a number that has a better-known one.
+      .filter(([name]) => name !== 'SIGPOLL' && name !== 'SIGIOT')
+      .map(([name, number]) => [number, name]),
   );
-  return named?.[0] ?? (signal === 34 ? 'SIGRTMIN' : signal > 34 ? `SIGRTMIN+${signal - 34}` : String(signal));
+  return names.get(signal) ?? (signal === 34 ? 'SIGRTMIN' : signal > 34 ? `SIGRTMIN+${signal - 34}` : String(signal));
 }
 
 /** The number of a signal by name, with or without `SIG`, in any case (`TERM`, `sigrtmin+3`), or by number. */
