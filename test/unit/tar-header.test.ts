@@ -82,7 +82,7 @@ test('a damaged number is refused even where nobody needs it', () => {
   expect(() => decodeHeader(sealed(block))).toThrow('a number in a header is damaged');
 });
 
-test('a block with any byte of it changed has a wrong checksum', () => {
+test('a block with any byte of it changed is refused for its checksum', () => {
   const good = entry({ name: 'file', prefix: 'folder', target: 'target' });
   fc.assert(
     fc.property(fc.nat(511), fc.integer({ min: 1, max: 255 }), (at, change) => {
@@ -90,7 +90,8 @@ test('a block with any byte of it changed has a wrong checksum', () => {
       block[at] = (block[at] ?? 0) ^ change;
       // What ends the checksum is not part of any number.
       fc.pre(at < 154 || at > 155);
-      expect(() => decodeHeader(block)).toThrow('the checksum of a header is wrong');
+      // With its highest bit set the checksum's first byte begins a number of another kind, which it is not.
+      expect(() => decodeHeader(block)).toThrow(/the checksum of a header is wrong|a number in a header is damaged/);
     }),
   );
 });
