@@ -54,6 +54,7 @@ export interface BundledPart {
   readonly name: string;
   /** An expression whose value is a function of `require`, `provide`, file and directory. */
   readonly text: string;
+  readonly uses: Asked;
 }
 
 /** Bundles what the main script loads. A program's first part comes last: it provides no more than the others ask for. */
@@ -66,10 +67,10 @@ export async function bundleParts(): Promise<BundledPart[]> {
     for (const [request, names] of uses) asked.set(request, (asked.get(request) ?? new Set()).union(names));
   }
   const first = await Promise.all(parts.filter(isFirst).map((part) => bundlePart(part, asked)));
-  return [...first, ...later].map(({ name, text }) => ({ name, text }));
+  return [...first, ...later];
 }
 
-async function bundlePart(part: Part, asked?: Asked): Promise<BundledPart & { readonly uses: Asked }> {
+async function bundlePart(part: Part, asked?: Asked): Promise<BundledPart> {
   const program = await bundleProgram({
     stdin: { contents: textOf(part), resolveDir: ROOT },
     plugins: [dividing(part, asked)],
@@ -79,12 +80,12 @@ async function bundlePart(part: Part, asked?: Asked): Promise<BundledPart & { re
     lineLimit: 120,
     legalComments: 'none',
   });
-  const late = withLateModules(program);
-  const text = `(function (require, provide, __filename, __dirname) {${late.text}\n})`;
+  const { text: body, uses } = withLateModules(program);
+  const text = `(function (require, provide, __filename, __dirname) {${body}\n})`;
   // V8 keeps any other at two bytes a character.
   if (Buffer.byteLength(text) !== text.length)
     throw new Error(`cannot use the bundle of ${part.name}: it is not ASCII`);
-  return { name: part.name, text, uses: late.uses };
+  return { name: part.name, text, uses };
 }
 
 /** What esbuild puts into a text that would make its line too long. */
@@ -97,7 +98,7 @@ const LINE_BREAK = '\\\n';
  * @returns the text, and what it uses of which module
  * @throws Error if esbuild loads or uses one in a way that is not known here
  */
-function withLateModules(program: string): { readonly text: string; readonly uses: Asked } {
+function withLateModules(program: string): Pick<BundledPart, 'text' | 'uses'> {
   const modules = new Map<string, string>();
   const uses = new Map<string, Set<string>>();
   const text = program

@@ -8,7 +8,7 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { assetName, packAsset, WORD } from './asset.ts';
-import { bundleMain, bundleParts } from './bundle.ts';
+import { bundleMain, bundleParts, type BundledPart } from './bundle.ts';
 import { requireProgram } from './debian.ts';
 import { buildLauncher, launcherSources } from './launcher.ts';
 import { BOUND_FLAGS, CHANGES, copyRuntime } from './runtime.ts';
@@ -126,10 +126,7 @@ async function temporaryDirectory(): Promise<AsyncDisposable & { readonly path: 
 }
 
 /** Compiles the parts, in the Node and with the flags that will run them, and writes them to files, by the names that program.ts asks for. */
-async function writeAssets(
-  directory: string,
-  parts: Awaited<ReturnType<typeof bundleParts>>,
-): Promise<Record<string, string>> {
+async function writeAssets(directory: string, parts: readonly BundledPart[]): Promise<Record<string, string>> {
   const files = parts.map(({ name }) => join(directory, `${name}.js`));
   for (const [index, { text }] of parts.entries()) await writeFile(files[index] ?? '', text);
   await execa(join(directory, 'node'), [...SEA_CONFIGURATION.execArgv, COMPILE, ...files], { extendEnv: false });

@@ -72,7 +72,7 @@ function verboseLevel(level: LogLevel, verbosity: number): LogLevel {
   return verbosity > 2 ? 'trace' : 'debug';
 }
 
-/** An error that nobody expected: the vault is locked all the same, by the exit hook. */
+/** An error that nobody expected: the vault is locked all the same. */
 function fail(error: unknown): void {
   log.error(`internal error: ${error instanceof Error ? (error.stack ?? error.message) : reasonOf(error)}`);
   supervisor?.emergency();

@@ -202,33 +202,6 @@ export function systemCall(name: keyof typeof SYSCALLS, ...args: readonly (numbe
   return check(name, Number(libc.syscall(number, word(0), word(1), word(2), word(3), word(4), word(5))));
 }
 
-const SOL_SOCKET = 1;
-const SCM_RIGHTS = 1;
-const MSG_NOSIGNAL = 0x4000;
-
-/**
- * Hands a descriptor to whoever holds the other end of a connection, with one byte (SCM_RIGHTS, unix(7); struct msghdr of recvmsg(2)
- * and struct cmsghdr of cmsg(3), 64 bits).
- * @throws SystemCallError
- */
-export function passDescriptor(connection: number, descriptor: number): void {
-  const byte = Buffer.alloc(1);
-  const vector = Buffer.alloc(16);
-  vector.writeBigUInt64LE(addressOf(byte));
-  vector.writeBigUInt64LE(1n, 8);
-  const control = Buffer.alloc(24);
-  control.writeBigUInt64LE(20n);
-  control.writeInt32LE(SOL_SOCKET, 8);
-  control.writeInt32LE(SCM_RIGHTS, 12);
-  control.writeInt32LE(descriptor, 16);
-  const header = Buffer.alloc(56);
-  header.writeBigUInt64LE(addressOf(vector), 16);
-  header.writeBigUInt64LE(1n, 24);
-  header.writeBigUInt64LE(addressOf(control), 32);
-  header.writeBigUInt64LE(BigInt(control.length), 40);
-  systemCall('sendmsg', connection, header, MSG_NOSIGNAL);
-}
-
 /**
  * A signal set of all signals, of none, or of one. 128 bytes (sigset_t of glibc). All: sigfillset(3) would leave out 32
  * and 33, which glibc uses itself, and posix_spawn then has the child ignore them.
@@ -278,37 +251,10 @@ export function removeEnvironmentEntry(entry: EnvironmentEntry): void {
   }
 }
 
-const UV_SIGNAL = 16; // uv_handle_type of uv.h
-
 /**
- * Calls `listener` for each signal of `numbers`, real-time ones included, which `process.on` cannot name. The handles
- * live as long as the process and keep its event loop alive.
- * `listener` runs outside Node's own callback scope: it must hand over to the event loop (setImmediate), no more.
- * @returns those that could not be caught
+ * Has C call a function. It runs outside Node's own callback scope: it must hand over to the event loop (setImmediate), no more.
+ * @returns its address, good for as long as the process lives
  */
-export function listenToSignals(numbers: readonly number[], listener: (signal: number) => void): number[] {
-  const loop = eventLoop();
-  // The first argument is the handle's address; nobody asks for it, and as a number no bigint is made of it.
-  const callback = callbackFor({ arguments: ['int32', 'int32'], return: 'void' }, (_handle, signal) =>
-    listener(signal),
-  );
-  const size = Number(libc.uv_handle_size(UV_SIGNAL));
-  const handles = Buffer.alloc(size * numbers.length);
-  signalHandles.push(handles);
-  const refused: number[] = [];
-  let handle = addressOf(handles);
-  for (const number of numbers) {
-    libc.uv_signal_init(loop, handle);
-    if (libc.uv_signal_start(handle, callback, number) !== 0) refused.push(number);
-    handle += BigInt(size);
-  }
-  return refused;
-}
-
-/** libuv keeps pointers into these: they must never be collected. */
-const signalHandles: Buffer[] = [];
-
-/** Has C call a function, under the same rule. @returns its address, good for as long as the process lives */
 export function callbackFor<const T extends FunctionSignature>(
   signature: T,
   listener: CallbackFunctionFromSignature<T>,

@@ -28,6 +28,8 @@ export interface Situation {
   readonly operator: Operator;
   /** TAZPOD_USER names the operator: it stays who it is. */
   readonly isNamed: boolean;
+  /** It is PID 1's to change. */
+  readonly isOurs: boolean;
   readonly workspace: Stats | undefined;
   readonly home: Stats | undefined;
 }
@@ -42,8 +44,7 @@ interface Obstacle {
  * Makes the operator the workspace's owner, if that is somebody that it may be, and goes on with what an earlier start has not
  * given to it.
  */
-export function changeOwner({ operator, isNamed, workspace, home }: Situation, log: Log): Followed {
-  const isOurs = !isNamed && process.pid === 1;
+export function changeOwner({ operator, isNamed, isOurs, workspace, home }: Situation, log: Log): Followed {
   const foreigner = workspace?.uid === operator.uid ? undefined : workspace;
   let obstacle = foreigner && obstacleTo(foreigner.uid, operator, isNamed, home);
   let next = foreigner !== undefined && obstacle === undefined ? withIds(operator, foreigner) : operator;

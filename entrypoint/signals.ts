@@ -4,7 +4,7 @@
 
 import { constants } from 'node:os';
 
-import { checkErrno, libc, listenToSignals, signalSet } from './native.ts';
+import { addressOf, callbackFor, checkErrno, eventLoop, libc, signalSet } from './native.ts';
 
 const {
   SIGABRT,
@@ -24,6 +24,9 @@ const {
 const HIGHEST_SIGNAL = 64; // SIGRTMAX
 const SIG_UNBLOCK = 1;
 const SIG_IGN = 1n;
+const UV_SIGNAL = 16; // uv_handle_type of uv.h
+/** libuv keeps pointers into these: they must never be collected. */
+const signalHandles: Buffer[] = [];
 
 /**
  * Signals that are not caught: the two that cannot be; faults, whose handler would return into the faulty instruction
@@ -130,4 +133,26 @@ export function catchSignals(): (listener: SignalListener) => void {
     listener = taker;
     schedule();
   };
+}
+
+/**
+ * Calls `listener` for each signal of `numbers`, real-time ones included, which `process.on` cannot name. The handles
+ * live as long as the process and keep its event loop alive.
+ * @param listener hands over to the event loop, as every callback of C's (native.ts)
+ */
+function listenToSignals(numbers: readonly number[], listener: (signal: number) => void): void {
+  const loop = eventLoop();
+  // The first argument is the handle's address; nobody asks for it, and as a number no bigint is made of it.
+  const callback = callbackFor({ arguments: ['int32', 'int32'], return: 'void' }, (_handle, signal) =>
+    listener(signal),
+  );
+  const size = Number(libc.uv_handle_size(UV_SIGNAL));
+  const handles = Buffer.alloc(size * numbers.length);
+  signalHandles.push(handles);
+  let handle = addressOf(handles);
+  for (const number of numbers) {
+    libc.uv_signal_init(loop, handle);
+    libc.uv_signal_start(handle, callback, number);
+    handle += BigInt(size);
+  }
 }

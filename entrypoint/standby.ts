@@ -5,8 +5,8 @@ import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
 
 import { errnoName } from '../lib/errors.ts';
-import { passDescriptor } from './native.ts';
 import type { Exit, Reaper } from './reaper.ts';
+import { passDescriptor } from './unix-socket.ts';
 
 /** How the launcher tells us of it: `PID,DESCRIPTOR`. */
 const VARIABLE = 'TAZPOD_STANDBY';

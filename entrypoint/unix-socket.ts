@@ -2,7 +2,7 @@
 
 import { closeSync } from 'node:fs';
 
-import { systemCall } from './native.ts';
+import { addressOf, systemCall } from './native.ts';
 
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
@@ -13,6 +13,9 @@ const TYPE = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
 const [FAMILY_BYTES, PATH_BYTES] = [2, 108];
 /** Clients that wait until they are accepted. */
 const BACKLOG = 511;
+const SOL_SOCKET = 1;
+const SCM_RIGHTS = 1;
+const MSG_NOSIGNAL = 0x4000;
 
 /** Two descriptors that are connected with each other, closed at exec; no call waits on them. A worker inherits one. */
 export function connectPair(): { readonly own: number; readonly other: number } {
@@ -45,4 +48,27 @@ export function listenAt(path: string): number {
 /** Accepts who waits at a socket that listens. @throws SystemCallError `EAGAIN` when there is nobody */
 export function accept(listener: number): number {
   return systemCall('accept4', listener, null, null, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+/**
+ * Hands a descriptor to whoever holds the other end of a connection, with one byte (SCM_RIGHTS, unix(7); struct msghdr of recvmsg(2)
+ * and struct cmsghdr of cmsg(3), 64 bits).
+ * @throws SystemCallError
+ */
+export function passDescriptor(connection: number, descriptor: number): void {
+  const byte = Buffer.alloc(1);
+  const vector = Buffer.alloc(16);
+  vector.writeBigUInt64LE(addressOf(byte));
+  vector.writeBigUInt64LE(1n, 8);
+  const control = Buffer.alloc(24);
+  control.writeBigUInt64LE(20n);
+  control.writeInt32LE(SOL_SOCKET, 8);
+  control.writeInt32LE(SCM_RIGHTS, 12);
+  control.writeInt32LE(descriptor, 16);
+  const header = Buffer.alloc(56);
+  header.writeBigUInt64LE(addressOf(vector), 16);
+  header.writeBigUInt64LE(1n, 24);
+  header.writeBigUInt64LE(addressOf(control), 32);
+  header.writeBigUInt64LE(BigInt(control.length), 40);
+  systemCall('sendmsg', connection, header, MSG_NOSIGNAL);
 }

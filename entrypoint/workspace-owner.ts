@@ -23,7 +23,7 @@ export function followWorkspace(operator: Operator, isNamed: boolean, log: Log):
   const isForeign = workspace !== undefined && workspace.uid !== operator.uid;
   const isUnfinished = isOurs && (home?.uid !== operator.uid || existsSync(FORMER_OWNERS));
   if (!isForeign && !isUnfinished) return unchanged;
-  return changeOwner({ operator, isNamed, workspace, home }, log);
+  return changeOwner({ operator, isNamed, isOurs, workspace, home }, log);
 }
 
 /** Of a directory. What is not there, or cannot be looked at, is told by whoever needs it. */

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { Descriptor } from './descriptor.ts';
 import { TazpodError } from './errors.ts';
-import { tryLock } from './flock.ts';
+import { tryLock } from './native.ts';
 
 const LOOK_AGAIN = 20; // ms
 /** A writer holds it from its last look at the vault to the rename: some system calls. */

@@ -7,7 +7,10 @@ export const VAULT_FILE = '/workspace/.tazpod/vault/vault.tar.aes';
 /** Where a copy goes that could not be saved, and nowhere else was to be had. */
 export const RESCUE_DIRECTORY = '/var/lib/tazpod/rescue';
 
-/** Whose files are still to be given to the operator, as `uid:gid` lines: there only while that is not done, for the next start to go on. */
+/**
+ * Whose files are still to be given to the operator, as `uid:gid` lines: there only while that is not done, for the next start to
+ * go on.
+ */
 export const FORMER_OWNERS = '/var/lib/tazpod/former-owners';
 
 /** Where the image's hooks are: a directory NAME.d for each of the events that they are run at. */

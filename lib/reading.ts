@@ -2,7 +2,7 @@
 // megabyte and copies them together, which for a large vault is most of the time that reading takes.
 
 import type { Descriptor } from './descriptor.ts';
-import { useLargePages } from './large-pages.ts';
+import { useLargePages } from './native.ts';
 
 /** A file while it is read. */
 export interface Reading {

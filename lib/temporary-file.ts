@@ -8,7 +8,7 @@ import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 
 import { Descriptor } from './descriptor.ts';
-import { tryLock } from './flock.ts';
+import { tryLock } from './native.ts';
 
 const calls = { lstat: promisify(lstat), readdir: promisify(readdir), unlink: promisify(unlink) };
 

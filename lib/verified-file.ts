@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 
 import { Descriptor } from './descriptor.ts';
 import { errnoName } from './errors.ts';
-import { tryLock } from './flock.ts';
+import { tryLock } from './native.ts';
 import { lengthOf } from './pieces.ts';
 import { release } from './release.ts';
 import { createTemporary, removeStaleTemporaries, type TemporaryFile } from './temporary-file.ts';

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { getRawPointer } from 'node:ffi';
 import { describe, expect, test } from 'vitest';
 
-import { useLargePages } from '../../lib/large-pages.ts';
+import { useLargePages } from '../../lib/native.ts';
 
 const MEGABYTE = 1024 * 1024;
 

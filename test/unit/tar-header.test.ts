@@ -38,6 +38,16 @@ function unlessRefused<T>(read: () => T): T | undefined {
   }
 }
 
+/** Why a block is refused, or that it is not. */
+function outcomeOf(block: Buffer): string {
+  try {
+    decodeHeader(block);
+    return 'read';
+  } catch (error) {
+    return (error as Error).message.replace('cannot read the archive: ', '');
+  }
+}
+
 test('numbers are read as tar reads them, or refused', () => {
   let [read, refused] = [0, 0];
   fc.assert(
@@ -82,18 +92,23 @@ test('a damaged number is refused even where nobody needs it', () => {
   expect(() => decodeHeader(sealed(block))).toThrow('a number in a header is damaged');
 });
 
-test('a block with any byte of it changed is refused for its checksum', () => {
+test('a block with any byte of it changed has a wrong checksum', () => {
   const good = entry({ name: 'file', prefix: 'folder', target: 'target' });
-  fc.assert(
-    fc.property(fc.nat(511), fc.integer({ min: 1, max: 255 }), (at, change) => {
+  const others: string[] = [];
+  for (let at = 0; at < good.length; at++) {
+    // What ends the checksum is not part of any number.
+    if (at === 154 || at === 155) continue;
+    for (let change = 1; change < 256; change++) {
       const block = Buffer.from(good);
       block[at] = (block[at] ?? 0) ^ change;
-      // What ends the checksum is not part of any number.
-      fc.pre(at < 154 || at > 155);
-      // With its highest bit set the checksum's first byte begins a number of another kind, which it is not.
-      expect(() => decodeHeader(block)).toThrow(/the checksum of a header is wrong|a number in a header is damaged/);
-    }),
-  );
+      const outcome = outcomeOf(block);
+      if (outcome !== 'the checksum of a header is wrong') others.push(`${at}, ${change}: ${outcome}`);
+    }
+  }
+  // In the checksum itself a zero that becomes a space says the same; with its highest bit set the first byte begins a number in base
+  // 256, or none.
+  const damaged = Array.from({ length: 128 }, (_, index) => `148, ${128 + index}: a number in a header is damaged`);
+  expect(others).toEqual(['148, 16: read', ...damaged]);
 });
 
 test('a block of zeros is no header', () => {

@@ -2,11 +2,11 @@
 
 import { beforeAll, expect, test } from 'vitest';
 
-import { bundleParts } from '../../../build/bundle.ts';
+import { bundleParts, type BundledPart } from '../../../build/bundle.ts';
 import { divide, type Part } from '../../../build/parts.ts';
 
 let parts: readonly Part[];
-let bundled: Awaited<ReturnType<typeof bundleParts>>;
+let bundled: readonly BundledPart[];
 beforeAll(async () => {
   [parts, bundled] = await Promise.all([divide(), bundleParts()]);
 });
