@@ -1,4 +1,4 @@
-// A stop request (docker stop) and what it sets going: on a terminal SIGHUP after a moment, SIGKILL when the time is over
+// A stop request (docker stop) and what it sets going: after a moment a save, on a terminal SIGHUP, SIGKILL when the time is over
 // or at a second request, and a deadline for all that comes after the command.
 
 import { constants } from 'node:os';
@@ -7,6 +7,8 @@ import type { Log } from './log.ts';
 
 const { SIGHUP, SIGKILL } = constants.signals;
 
+/** Most commands have ended by then, and leave nothing to save but to the last save: a second one would double the stop. */
+const CHECKPOINT_AFTER = 100; // ms
 /** Interactive shells ignore SIGTERM, and end at a hangup. */
 const HANGUP_AFTER = 250; // ms
 /** What drain, last save and lock may take after the command's time: with the default 5 s it is 9 s, and docker gives 10. */
@@ -20,10 +22,17 @@ const AFTER_HOOKS = 3000; // ms
 /** What is still there so long after a KILL waits for a disk that does not answer, and cannot be ended. */
 const KILL_PATIENCE = 1000; // ms
 
+export interface StopSteps {
+  /** Sends the command a signal. */
+  readonly send: (signal: number) => void;
+  /** Saves what can be saved while the command still has its time. */
+  readonly checkpoint: () => void;
+}
+
 export class Stop {
   readonly #timeout: number | undefined;
   readonly #onTerminal: boolean;
-  readonly #send: (signal: number) => void;
+  readonly #steps: StopSteps;
   readonly #log: Log;
   readonly #deadline = Promise.withResolvers<void>();
   readonly #saveEnds = Promise.withResolvers<void>();
@@ -35,10 +44,10 @@ export class Stop {
   #commandIsGone = false;
 
   /** @param timeout milliseconds from the request to SIGKILL; undefined: never */
-  constructor(timeout: number | undefined, onTerminal: boolean, send: (signal: number) => void, log: Log) {
+  constructor(timeout: number | undefined, onTerminal: boolean, steps: StopSteps, log: Log) {
     this.#timeout = timeout;
     this.#onTerminal = onTerminal;
-    this.#send = send;
+    this.#steps = steps;
     this.#log = log;
   }
 
@@ -86,10 +95,11 @@ export class Stop {
       return;
     }
     this.#requested = Date.now();
+    this.#after(CHECKPOINT_AFTER, this.#steps.checkpoint);
     const timeout = this.#timeout;
     if (timeout !== undefined || this.#commandIsGone) this.#startDeadline(this.#requested);
     if (timeout === undefined || this.#commandIsGone) return;
-    if (this.#onTerminal) this.#after(HANGUP_AFTER, () => this.#send(SIGHUP));
+    if (this.#onTerminal) this.#after(HANGUP_AFTER, () => this.#steps.send(SIGHUP));
     this.#after(timeout, () => {
       this.#log.warn(`the command did not end within ${timeout / 1000} s: killing it`);
       this.#kill();
@@ -112,7 +122,7 @@ export class Stop {
   }
 
   #kill(): void {
-    this.#send(SIGKILL);
+    this.#steps.send(SIGKILL);
     if (!this.#commandIsGone) this.#after(KILL_PATIENCE, () => this.#givenUp.resolve());
   }
 

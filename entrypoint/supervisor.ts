@@ -86,7 +86,11 @@ export class Supervisor {
     const onTerminal = this.#terminal !== undefined;
     this.#stopSignals = configuration.stopSignals ?? new Set(onTerminal ? [SIGTERM] : [SIGTERM, SIGINT]);
     this.#router = new SignalRouter(this.#stopSignals, () => this.#stopRequested(), log);
-    this.#stop = new Stop(configuration.stopTimeout, onTerminal, (signal) => this.#router.send(signal), log);
+    const steps = {
+      send: (signal: number) => this.#router.send(signal),
+      checkpoint: () => this.#vault?.checkpoint(),
+    };
+    this.#stop = new Stop(configuration.stopTimeout, onTerminal, steps, log);
   }
 
   /** Who takes the signals. */
@@ -306,7 +310,6 @@ export class Supervisor {
     if (!isFirst) return;
     const command = this.#command;
     this.#log.info(`stop requested${command === undefined ? '' : `: waiting for ${describeProcess(command)}`}`);
-    this.#vault?.checkpoint();
   }
 
   /** The command is gone: whatever else runs ends, and the last save is made. */

@@ -47,6 +47,7 @@ export class VaultServices {
   readonly lastSave: LastSave;
   readonly #autosave: Autosave | undefined;
   readonly #autolock: Autolock | undefined;
+  #isOver = false;
 
   constructor(setting: VaultSetting, log: Log) {
     const { listener, operator, environment, configuration, stopSignals, reaper, stop, standby, commandRuns } = setting;
@@ -72,9 +73,9 @@ export class VaultServices {
     return this.keeper.state === 'unlocked';
   }
 
-  /** A stop was asked for: what can be saved is saved at once, while the command still has its time. */
+  /** A stop was asked for: what can be saved is saved while the command still has its time. */
   checkpoint(): void {
-    if (this.isUnlocked && this.workers.running.length === 0) this.workers.start('save');
+    if (!this.#isOver && this.isUnlocked && this.workers.running.length === 0) this.workers.start('save');
   }
 
   /** The command has ended, whatever else still runs: hooks may use all that is there. */
@@ -86,6 +87,7 @@ export class VaultServices {
 
   /** Nothing begins any more by itself: no unlock, no save, no lock, no hook. */
   async end(): Promise<void> {
+    this.#isOver = true;
     this.#autosave?.end();
     this.#autolock?.end();
     this.keeper.refuseUnlocks();

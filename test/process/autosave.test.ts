@@ -1,9 +1,8 @@
 // While unlocked, changes are saved by themselves: nobody asks for it, and nothing is lost when the container is killed.
 
-import { chown, readFile, stat, watch } from 'node:fs/promises';
+import { chown, readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, test } from 'vitest';
 
 import { ENCLAVE } from '../../lib/paths.ts';
@@ -20,8 +19,8 @@ import {
   WAIT,
   wordsInMemory,
 } from '../support/pod.ts';
-import type { Running, Sandbox } from '../support/sandbox.ts';
-import { CONTENTS, PASSPHRASE, savedContents, vaultPath } from '../support/vault.ts';
+import type { Running } from '../support/sandbox.ts';
+import { CONTENTS, eventually, PASSPHRASE, saved, savedContents, vaultPath } from '../support/vault.ts';
 import { wakeUps } from '../support/wake-ups.ts';
 
 const OPERATOR = 1000;
@@ -36,27 +35,6 @@ async function shell(running: Running, script: string, input = ''): Promise<stri
   const { code, stdout, stderr } = await running.exec(words, { user: OPERATOR, input });
   if (code !== 0) throw new Error(`"${script}" failed: ${stderr}`);
   return stdout;
-}
-
-/** Waits until what is looked up in the vault's directory is as it should be, or for too long; tells what it is. */
-async function eventually<T>({ bundle }: Sandbox, look: () => Promise<T>, isRight: (seen: T) => boolean): Promise<T> {
-  // Watched before it is looked at: what comes in between is not missed.
-  const changes = watch(dirname(vaultPath(bundle)), { signal: AbortSignal.timeout(20_000) })[Symbol.asyncIterator]();
-  for (;;) {
-    const seen = await look();
-    if (isRight(seen)) return seen;
-    const { done } = await changes.next().catch(() => ({ done: true }));
-    if (done === true) return look();
-  }
-}
-
-/** What the vault holds when it holds what is expected. */
-async function saved(pod: Sandbox, expected: Readonly<Record<string, string>>): Promise<Record<string, string>> {
-  return eventually(
-    pod,
-    () => savedContents(pod.bundle),
-    (contents) => isDeepStrictEqual(contents, expected),
-  );
 }
 
 async function autosaved(running: Running, status = 0): Promise<void> {
@@ -96,19 +74,19 @@ describe('what changes is saved by itself:', () => {
     await using pod = await createPod();
     const running = await startUnlocked(pod);
     await shell(running, script);
-    expect(await saved(pod, after)).toEqual(after);
+    expect(await saved(pod.bundle, after)).toEqual(after);
   });
 
   test('a file in a directory that is new since the last save', async () => {
     await using pod = await createPod();
     const running = await startUnlocked(pod);
     await shell(running, 'mkdir -p one/two; echo first >one/two/file');
-    expect(await saved(pod, { ...CONTENTS, 'one/two/file': 'first\n' })).toEqual({
+    expect(await saved(pod.bundle, { ...CONTENTS, 'one/two/file': 'first\n' })).toEqual({
       ...CONTENTS,
       'one/two/file': 'first\n',
     });
     await shell(running, 'echo second >one/two/file');
-    expect(await saved(pod, { ...CONTENTS, 'one/two/file': 'second\n' })).toEqual({
+    expect(await saved(pod.bundle, { ...CONTENTS, 'one/two/file': 'second\n' })).toEqual({
       ...CONTENTS,
       'one/two/file': 'second\n',
     });
@@ -120,7 +98,7 @@ describe('what changes is saved by itself:', () => {
     const before = await stat(vaultPath(pod.bundle));
     await shell(first, 'chmod 640 notes.md');
     const inode = async () => (await stat(vaultPath(pod.bundle))).ino;
-    expect(await eventually(pod, inode, (ino) => ino !== before.ino)).not.toBe(before.ino);
+    expect(await eventually(pod.bundle, inode, (ino) => ino !== before.ino)).not.toBe(before.ino);
     await kill(first);
     expect(await shell(await startUnlocked(pod), 'stat -c %a notes.md')).toBe('640');
   });
@@ -131,7 +109,7 @@ describe('what changes is saved by itself:', () => {
       secret: PASSPHRASE,
       variables: { TAZPOD_PASSPHRASE_FILE: SECRET_FILE },
     });
-    expect(await saved(pod, { ...CONTENTS, first: 'first\n' })).toEqual({ ...CONTENTS, first: 'first\n' });
+    expect(await saved(pod.bundle, { ...CONTENTS, first: 'first\n' })).toEqual({ ...CONTENTS, first: 'first\n' });
   });
 
   test.each([
@@ -147,7 +125,7 @@ describe('what changes is saved by itself:', () => {
     });
     await running.stdout.waitFor('ready');
     await shell(running, 'mkdir new; echo new >new/new');
-    expect(await saved(pod, { ...CONTENTS, 'new/new': 'new\n' })).toEqual({ ...CONTENTS, 'new/new': 'new\n' });
+    expect(await saved(pod.bundle, { ...CONTENTS, 'new/new': 'new\n' })).toEqual({ ...CONTENTS, 'new/new': 'new\n' });
   });
 });
 
@@ -183,7 +161,7 @@ describe('a container that is killed two seconds after the last write loses noth
     await using pod = await createPod();
     const running = await startUnlocked(pod);
     await shell(running, 'echo first >file');
-    expect(await saved(pod, { ...CONTENTS, file: 'first\n' })).toEqual({ ...CONTENTS, file: 'first\n' });
+    expect(await saved(pod.bundle, { ...CONTENTS, file: 'first\n' })).toEqual({ ...CONTENTS, file: 'first\n' });
     const written = Number(await shell(running, 'echo second >file; date +%s%3N'));
     await delay(written + UNSAFE - Date.now());
     await kill(running);
@@ -212,7 +190,7 @@ test('a save of ours does not lead to the next: lending permissions and giving f
   await using pod = await createPod();
   const running = await startUnlocked(pod, { variables: VERBOSE });
   await running.exec(['sh', '-c', `echo root >${ENCLAVE}/root; chmod 0 ${ENCLAVE}/notes.md`]);
-  expect(await saved(pod, { ...CONTENTS, root: 'root\n' })).toEqual({ ...CONTENTS, root: 'root\n' });
+  expect(await saved(pod.bundle, { ...CONTENTS, root: 'root\n' })).toEqual({ ...CONTENTS, root: 'root\n' });
   await delay(3000);
   expect(running.stderr.text.match(/an autosave has ended/g)).toHaveLength(1);
 });
@@ -228,12 +206,12 @@ test('events that were lost are made up for: a directory among them is watched a
     `perl -e 'for (0..${most / 2}) { open my $file, ">", "a"; close $file; unlink "a" }'; mkdir -p lost/deep; echo first >lost/deep/file`,
   );
   running.signal('SIGCONT');
-  expect(await saved(pod, { ...CONTENTS, 'lost/deep/file': 'first\n' })).toEqual({
+  expect(await saved(pod.bundle, { ...CONTENTS, 'lost/deep/file': 'first\n' })).toEqual({
     ...CONTENTS,
     'lost/deep/file': 'first\n',
   });
   await shell(running, 'echo second >lost/deep/file');
-  expect(await saved(pod, { ...CONTENTS, 'lost/deep/file': 'second\n' })).toEqual({
+  expect(await saved(pod.bundle, { ...CONTENTS, 'lost/deep/file': 'second\n' })).toEqual({
     ...CONTENTS,
     'lost/deep/file': 'second\n',
   });
@@ -251,7 +229,7 @@ test('a save that fails says so once, and when it works again', async () => {
   await chown(directory, OPERATOR, OPERATOR);
   await shell(running, 'echo third >file');
   await running.stderr.waitFor('changes are saved again');
-  expect(await saved(pod, { ...CONTENTS, file: 'third\n' })).toEqual({ ...CONTENTS, file: 'third\n' });
+  expect(await saved(pod.bundle, { ...CONTENTS, file: 'third\n' })).toEqual({ ...CONTENTS, file: 'third\n' });
   expect(running.stderr.text.match(/cannot save what has changed/g)).toHaveLength(1);
   expect(running.stderr.text.match(/^tazpod: /gm)).toHaveLength(1);
 });
@@ -263,7 +241,7 @@ test('what is left out is named once, and the rest is saved', async () => {
   await autosaved(running, 13);
   await shell(running, 'echo new >new');
   await autosaved(running, 13);
-  expect(await saved(pod, { ...CONTENTS, new: 'new\n' })).toEqual({ ...CONTENTS, new: 'new\n' });
+  expect(await saved(pod.bundle, { ...CONTENTS, new: 'new\n' })).toEqual({ ...CONTENTS, new: 'new\n' });
   expect(running.stderr.text.match(/away is left out/g)).toHaveLength(1);
 });
 
@@ -290,7 +268,7 @@ test('a lock at any moment of an autosave saves all, unmounts, and says nothing 
     await running.exec(['tazpod', 'unlock', '--passphrase-file', '-'], { user: OPERATOR, input: PASSPHRASE });
   }
   await shell(running, 'echo last >file');
-  expect(await saved(pod, { ...CONTENTS, file: 'last\n' })).toEqual({ ...CONTENTS, file: 'last\n' });
+  expect(await saved(pod.bundle, { ...CONTENTS, file: 'last\n' })).toEqual({ ...CONTENTS, file: 'last\n' });
   expect(running.stderr.text).not.toMatch(/cannot|warning/);
 });
 
@@ -300,7 +278,7 @@ test('no name of a file stays in the memory of PID 1', async () => {
   const names = ['made-canary-2f9e', 'moved-canary-c01d', 'below-canary-77aa'];
   const [made, moved, below] = names;
   await shell(running, `mkdir ${made}; echo x >${made}/${below}; mv ${made} ${moved}`);
-  expect(await saved(pod, { ...CONTENTS, [`${moved}/${below}`]: 'x\n' })).toEqual({
+  expect(await saved(pod.bundle, { ...CONTENTS, [`${moved}/${below}`]: 'x\n' })).toEqual({
     ...CONTENTS,
     [`${moved}/${below}`]: 'x\n',
   });

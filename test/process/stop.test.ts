@@ -8,7 +8,7 @@ import { Control } from '../support/control.ts';
 import { createPod, NO_REMAINS, remains, startPod, startUnlocked, WAIT, WITH_SECRET } from '../support/pod.ts';
 import { fixture, type Running } from '../support/sandbox.ts';
 import { KEYS, Terminal } from '../support/terminal.ts';
-import { CONTENTS, PASSPHRASE, savedContents, vaultPath } from '../support/vault.ts';
+import { CONTENTS, PASSPHRASE, saved, savedContents, vaultPath } from '../support/vault.ts';
 
 /** What `docker stop` grants between TERM and KILL, in milliseconds. */
 const GRACE = 10_000;
@@ -81,6 +81,19 @@ describe('a stop request saves, locks and leaves nothing', () => {
     for (const shell of shells) expect(await shell).toMatchObject({ code: null });
     expect(await savedContents(pod.bundle)).toEqual({ ...WRITTEN, job: 'running\nrunning\n' });
     expect(await remains(pod)).toEqual(NO_REMAINS);
+  });
+
+  test('before the end of a command that takes its time, too', async () => {
+    await using pod = await createPod();
+    const running = await startPod(pod, [fixture('ignore-term')], {
+      ...WITH_SECRET,
+      variables: { ...WITH_SECRET.variables, TAZPOD_STOP_TIMEOUT: '1m', TAZPOD_AUTOSAVE: 'off' },
+    });
+    await running.stdout.waitFor('ready');
+    await running.exec(['sh', '-c', WRITE], { user: OPERATOR });
+    running.signal('SIGTERM');
+    expect(await saved(pod.bundle, WRITTEN)).toEqual(WRITTEN);
+    expect(await stop(running)).toBe(137);
   });
 
   test('at once, when it is asked for a second time', async () => {

@@ -1,9 +1,10 @@
 // Vaults to unlock, made by the library as `tazpod vault create` makes them, and what a saved one holds.
 // The canaries are words that must be nowhere but in the enclave: whatever is searched for them may not hold one.
 
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile, chown, lstat, readlink } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, watch, writeFile, chown, lstat, readlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 
 import { DEFAULT_LIMITS, extractArchive } from '../../lib/extract.ts';
 import { packDirectory } from '../../lib/pack.ts';
@@ -88,6 +89,30 @@ export async function placeVault(bundle: Pick<Bundle, 'workspace'>, sealed: Uint
 /** What a bundle's vault file holds now. */
 export async function savedContents(bundle: Bundle, passphrase?: string): Promise<Record<string, string>> {
   return openVault(await readFile(vaultPath(bundle)), passphrase);
+}
+
+/** Waits until what is looked up in the vault's directory is as it should be, or for too long; tells what it is. */
+export async function eventually<T>(bundle: Bundle, look: () => Promise<T>, isRight: (seen: T) => boolean): Promise<T> {
+  // Watched before it is looked at: what comes in between is not missed.
+  const changes = watch(dirname(vaultPath(bundle)), { signal: AbortSignal.timeout(20_000) })[Symbol.asyncIterator]();
+  for (;;) {
+    const seen = await look();
+    if (isRight(seen)) return seen;
+    const { done } = await changes.next().catch(() => ({ done: true }));
+    if (done === true) return look();
+  }
+}
+
+/** What the vault holds when it holds what is expected. */
+export async function saved(
+  bundle: Bundle,
+  expected: Readonly<Record<string, string>>,
+): Promise<Record<string, string>> {
+  return eventually(
+    bundle,
+    () => savedContents(bundle),
+    (contents) => isDeepStrictEqual(contents, expected),
+  );
 }
 
 async function temporaryDirectory(): Promise<AsyncDisposable & { readonly path: string }> {
