@@ -252,7 +252,8 @@ export function removeEnvironmentEntry(entry: EnvironmentEntry): void {
 }
 
 /**
- * Has C call a function. It runs outside Node's own callback scope: it must hand over to the event loop (setImmediate), no more.
+ * Has C call a function. It runs outside Node's own callback scope: what is more than a system call it must hand over to the event
+ * loop (setImmediate).
  * @returns its address, good for as long as the process lives
  */
 export function callbackFor<const T extends FunctionSignature>(

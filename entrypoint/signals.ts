@@ -120,6 +120,8 @@ export function catchSignals(): (listener: SignalListener) => void {
 
   listenToSignals([...FORWARDED, SIGCHLD], (signal) => {
     if (signal === SIGCHLD) childWaits = true;
+    // None overtakes those that wait.
+    else if (waiting.length === 0 && listener?.relay(signal) === true) return;
     else waiting.push(signal);
     schedule();
   });
@@ -138,7 +140,7 @@ export function catchSignals(): (listener: SignalListener) => void {
 /**
  * Calls `listener` for each signal of `numbers`, real-time ones included, which `process.on` cannot name. The handles
  * live as long as the process and keep its event loop alive.
- * @param listener hands over to the event loop, as every callback of C's (native.ts)
+ * @param listener may make system calls, and hands over to the event loop what is more, as every callback of C's (native.ts)
  */
 function listenToSignals(numbers: readonly number[], listener: (signal: number) => void): void {
   const loop = eventLoop();

@@ -1,6 +1,8 @@
-// Names and numbers of signals (signal(7)), and which of them an init forwards.
+// Names and numbers of signals (signal(7)), which of them an init forwards, and who is asked about one that has come.
 
 import { constants } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
 import { expect, test } from 'vitest';
 
 import { FORWARDED, signalName, signalNumber } from '../../../entrypoint/signals.ts';
@@ -55,4 +57,10 @@ test('all are forwarded but faults, the two that cannot be caught, and what is a
   const reserved = [32, 33]; // nptl(7)
   const all = Array.from({ length: 64 }, (_, index) => index + 1);
   expect(FORWARDED).toEqual(all.filter((signal) => !others.includes(signal) && !reserved.includes(signal)));
+});
+
+test('what is caught is relayed in the moment it arrives, unless it waits for somebody who takes it', async () => {
+  const program = join(import.meta.dirname, '../../fixtures/catch-signals.ts');
+  const { stdout } = await execa('node', ['--disable-sigusr1', program], { preferLocal: true });
+  expect(JSON.parse(stdout)).toEqual(['signal SIGHUP', 'relay SIGUSR1', 'relay SIGUSR2', 'signal SIGUSR2']);
 });
