@@ -11,8 +11,9 @@ import type { Log } from './log.ts';
 import { printable } from './printable.ts';
 import { exitStatusOf } from './reaper.ts';
 import { adviceOn, rescueDirectories } from './rescue.ts';
+import { CannotRun } from './spawn.ts';
 import type { Stop } from './stop.ts';
-import { killWorker, type SpawnWorker, type Workers } from './worker.ts';
+import { killWorker, type SpawnWorker, type Worker, type WorkerInput, type Workers } from './worker.ts';
 
 export const LOST = 'changes since the last save are lost';
 
@@ -41,22 +42,35 @@ export class LastSave {
 
   /** Saves, within the deadline of a stop if there is one. What became of it is in the log. */
   async save(): Promise<void> {
-    const { keeper, server, workers, stop } = this.#parts;
+    const { keeper, server, stop } = this.#parts;
     if (keeper.state !== 'unlocked') return;
     // A client that has begun a save, and does not end, is not waited for.
     server.hangUp();
     this.#log.info('saving the vault');
-    const saver = workers.start('save', { progress: true });
-    const exit = await Promise.race([saver.ended, stop.saveEnds]);
-    if (exit === undefined) killWorker(saver);
-    if (this.#isSaved(exit === undefined ? undefined : exitStatusOf(exit))) return;
+    const saver = this.#start({ progress: true });
+    if (saver !== undefined) {
+      const exit = await Promise.race([saver.ended, stop.saveEnds]);
+      if (exit === undefined) killWorker(saver);
+      if (this.#isSaved(exit === undefined ? undefined : exitStatusOf(exit))) return;
+    }
     // The saver may be one that cannot end, and would keep the turn.
     server.hangUp();
     const copied = keeper.nextRescue();
-    const rescuer = workers.start('save', { rescue: rescueDirectories(this.#rescueDirectory) });
-    const path = await Promise.race([copied, rescuer.ended.then(() => undefined), stop.deadline]);
-    killWorker(rescuer);
+    const rescuer = this.#start({ rescue: rescueDirectories(this.#rescueDirectory) });
+    const path = rescuer && (await Promise.race([copied, rescuer.ended.then(() => undefined), stop.deadline]));
+    if (rescuer !== undefined) killWorker(rescuer);
     this.#reportRescue(path ?? undefined);
+  }
+
+  /** Undefined where no worker can be started: then that is said. */
+  #start(input: WorkerInput): Worker | undefined {
+    try {
+      return this.#parts.workers.start('save', input);
+    } catch (error) {
+      if (!(error instanceof CannotRun)) throw error;
+      this.#log.error(`cannot save the vault: ${error.message}`);
+      return undefined;
+    }
   }
 
   /**

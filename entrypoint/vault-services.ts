@@ -14,6 +14,7 @@ import { LastSave } from './last-save.ts';
 import type { Log } from './log.ts';
 import type { Operator } from './operator.ts';
 import type { Reaper } from './reaper.ts';
+import { CannotRun } from './spawn.ts';
 import type { Standby } from './standby.ts';
 import type { Stop } from './stop.ts';
 import { spawnWorker, Workers, type SpawnWorker } from './worker.ts';
@@ -47,11 +48,13 @@ export class VaultServices {
   readonly lastSave: LastSave;
   readonly #autosave: Autosave | undefined;
   readonly #autolock: Autolock | undefined;
+  readonly #log: Log;
   #isOver = false;
 
   constructor(setting: VaultSetting, log: Log) {
     const { listener, operator, environment, configuration, stopSignals, reaper, stop, standby, commandRuns } = setting;
     const { enclaveSize, hookTimeout, stopTimeout, rescueDirectory, autosave, autolock } = configuration;
+    this.#log = log;
     this.keeper = new Keeper(operator, enclaveSize, log);
     this.hooks = new Hooks({ operator, environment, reaper, stop, timeout: hookTimeout }, log);
     const facts = { stopSignals, stopTimeout, autosave: () => this.#autosave?.state ?? 'off' };
@@ -75,7 +78,14 @@ export class VaultServices {
 
   /** A stop was asked for: what can be saved is saved while the command still has its time. */
   checkpoint(): void {
-    if (!this.#isOver && this.isUnlocked && this.workers.running.length === 0) this.workers.start('save');
+    if (this.#isOver || !this.isUnlocked || this.workers.running.length > 0) return;
+    try {
+      this.workers.start('save');
+    } catch (error) {
+      if (!(error instanceof CannotRun)) throw error;
+      // What keeps it from being started may end with the command, as where there is no room for another process.
+      this.#log.warn(`cannot save before the last save: ${error.message}`);
+    }
   }
 
   /** The command has ended, whatever else still runs: hooks may use all that is there. */

@@ -6,15 +6,28 @@ import { describe, expect, test } from 'vitest';
 import { BRIDGE_TARGET, CONTROL_SOCKET, ENCLAVE } from '../../lib/paths.ts';
 import { Control } from '../support/control.ts';
 import { createPod, NO_REMAINS, remains, startPod, startUnlocked, WAIT, WITH_SECRET } from '../support/pod.ts';
-import { fixture, type Running } from '../support/sandbox.ts';
+import { fixture, type Running, type Sandbox } from '../support/sandbox.ts';
 import { KEYS, Terminal } from '../support/terminal.ts';
 import { CONTENTS, PASSPHRASE, saved, savedContents, vaultPath } from '../support/vault.ts';
 
 /** What `docker stop` grants between TERM and KILL, in milliseconds. */
 const GRACE = 10_000;
 const OPERATOR = 1000;
+/** What workers are started from. */
+const TOOL = '/usr/local/bin/tazpod';
 const WRITTEN = { ...CONTENTS, written: 'by the shell\n' };
 const WRITE = `echo by the shell >${ENCLAVE}/written`;
+
+/** Starts what only a second request ends soon, with a change that is not saved. */
+async function startStubborn(pod: Sandbox): Promise<Running> {
+  const running = await startPod(pod, [fixture('ignore-term')], {
+    ...WITH_SECRET,
+    variables: { ...WITH_SECRET.variables, TAZPOD_STOP_TIMEOUT: '1m', TAZPOD_AUTOSAVE: 'off' },
+  });
+  await running.stdout.waitFor('ready');
+  await running.exec(['sh', '-c', WRITE], { user: OPERATOR });
+  return running;
+}
 
 /** Asks for a stop as `docker stop` does, and tells the status. */
 async function stop(running: Running, signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
@@ -85,12 +98,7 @@ describe('a stop request saves, locks and leaves nothing', () => {
 
   test('before the end of a command that takes its time, too', async () => {
     await using pod = await createPod();
-    const running = await startPod(pod, [fixture('ignore-term')], {
-      ...WITH_SECRET,
-      variables: { ...WITH_SECRET.variables, TAZPOD_STOP_TIMEOUT: '1m', TAZPOD_AUTOSAVE: 'off' },
-    });
-    await running.stdout.waitFor('ready');
-    await running.exec(['sh', '-c', WRITE], { user: OPERATOR });
+    const running = await startStubborn(pod);
     running.signal('SIGTERM');
     expect(await saved(pod.bundle, WRITTEN)).toEqual(WRITTEN);
     expect(await stop(running)).toBe(137);
@@ -109,6 +117,18 @@ describe('a stop request saves, locks and leaves nothing', () => {
     await running.exec(['sh', '-c', WRITE], { user: OPERATOR });
     expect(await stop(running)).toBe(137);
     expect(await savedContents(pod.bundle)).toEqual(WRITTEN);
+  });
+
+  test('although no worker can be started while the command runs', async () => {
+    await using pod = await createPod();
+    const running = await startStubborn(pod);
+    await running.exec(['mount', '--bind', '/dev/null', TOOL]);
+    running.signal('SIGTERM');
+    await running.stderr.waitFor('cannot save before the last save: cannot run');
+    await running.exec(['umount', TOOL]);
+    expect(await stop(running)).toBe(137);
+    expect(await savedContents(pod.bundle)).toEqual(WRITTEN);
+    expect(await remains(pod)).toEqual(NO_REMAINS);
   });
 
   test('although a client has begun a save, and does not go on', async () => {
@@ -226,6 +246,20 @@ describe('a command that ends by itself', () => {
     expect(await running.stderr.whole()).toContain('away is left out');
     expect(await savedContents(pod.bundle)).toEqual(WRITTEN);
   });
+});
+
+test('where no worker can be started for the last save, what is lost is said, and all else is as ever', async () => {
+  await using pod = await createPod();
+  const running = await startStubborn(pod);
+  await running.exec(['mount', '--bind', '/dev/null', TOOL]);
+  running.signal('SIGTERM');
+  await running.stderr.waitFor('stop requested');
+  expect(await stop(running)).toBe(137);
+  const messages = await running.stderr.whole();
+  expect(messages).toContain('cannot save the vault: cannot run');
+  expect(messages).toContain('changes since the last save are lost');
+  expect(await savedContents(pod.bundle)).toEqual(CONTENTS);
+  expect(await remains(pod)).toEqual(NO_REMAINS);
 });
 
 test('a terminal that hangs up ends the container, saved and locked', async () => {
