@@ -47,7 +47,7 @@ export class LastSave {
     // A client that has begun a save, and does not end, is not waited for.
     server.hangUp();
     this.#log.info('saving the vault');
-    const saver = this.#start({ progress: true });
+    const saver = this.#start('save the vault', { progress: true });
     if (saver !== undefined) {
       const exit = await Promise.race([saver.ended, stop.saveEnds]);
       if (exit === undefined) killWorker(saver);
@@ -56,19 +56,19 @@ export class LastSave {
     // The saver may be one that cannot end, and would keep the turn.
     server.hangUp();
     const copied = keeper.nextRescue();
-    const rescuer = this.#start({ rescue: rescueDirectories(this.#rescueDirectory) });
+    const rescuer = this.#start('write a copy', { rescue: rescueDirectories(this.#rescueDirectory) });
     const path = rescuer && (await Promise.race([copied, rescuer.ended.then(() => undefined), stop.deadline]));
     if (rescuer !== undefined) killWorker(rescuer);
     this.#reportRescue(path ?? undefined);
   }
 
   /** Undefined where no worker can be started: then that is said. */
-  #start(input: WorkerInput): Worker | undefined {
+  #start(what: string, input: WorkerInput): Worker | undefined {
     try {
       return this.#parts.workers.start('save', input);
     } catch (error) {
       if (!(error instanceof CannotRun)) throw error;
-      this.#log.error(`cannot save the vault: ${error.message}`);
+      this.#log.error(`cannot ${what}: ${error.message}`);
       return undefined;
     }
   }

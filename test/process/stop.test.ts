@@ -257,6 +257,7 @@ test('where no worker can be started for the last save, what is lost is said, an
   expect(await stop(running)).toBe(137);
   const messages = await running.stderr.whole();
   expect(messages).toContain('cannot save the vault: cannot run');
+  expect(messages).toContain('cannot write a copy: cannot run');
   expect(messages).toContain('changes since the last save are lost');
   expect(await savedContents(pod.bundle)).toEqual(CONTENTS);
   expect(await remains(pod)).toEqual(NO_REMAINS);
